@@ -1,0 +1,148 @@
+"""`python -m benchmarks anatomy`: where a warm request's time goes, in one process, without sockets and other servers.
+
+The application is called as the HTTP server calls it. So these are microseconds of the application alone, and the steps
+between them are what a dependency, the guard and, on SQLite, the file's change counter add.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import hashlib
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from statistics import median
+from typing import Any
+
+import uvloop
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from benchmarks import ours_app, report
+from benchmarks import store as s
+from keyhouse.app import entrance
+
+CALLS = 3_000
+TITLES = {
+    "plain": "no dependency",
+    "empty": "an empty dependency",
+    "uncounted": "the guard without SQLite's counter",
+    "guarded": "the guard",
+}
+
+
+def without_counter() -> FastAPI:
+    """A guard that would let a revoked key in: to see what looking at the counter costs."""
+    app = ours_app.reference(ours_app.guarded)
+    app.state.keyhouse.view._follow = lambda: None  # noqa: SLF001 - nothing public leaves it out
+    return app
+
+
+VARIANTS: dict[str, Callable[[], FastAPI]] = {
+    "plain": lambda: ours_app.reference(ours_app.without),
+    "empty": lambda: ours_app.reference(ours_app.empty),
+    "uncounted": without_counter,
+    "guarded": lambda: ours_app.reference(ours_app.guarded),
+}
+
+
+class Caller:
+    """Calls an application with the same request again and again."""
+
+    def __init__(self, app: ASGIApp, path: str, token: str) -> None:
+        self._app = app
+        self._path = path
+        self._headers = [(b"host", b"bench"), (b"authorization", b"Bearer " + token.encode())]
+        self._status = 0
+
+    async def call(self, times: int) -> float:
+        """Microseconds of processor time for each call."""
+        began = time.process_time()
+        for _ in range(times):
+            await self._app(self._scope(), self._receive, self._send)
+        taken = time.process_time() - began
+        if self._status != 200:
+            raise RuntimeError(f"the application answered {self._status}")
+        return taken / times * 1e6
+
+    def _scope(self) -> dict[str, Any]:
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": self._path,
+            "raw_path": self._path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": self._headers,
+            "server": ("127.0.0.1", 8000),
+            "client": ("127.0.0.1", 40000),
+            "state": {},
+        }
+
+    async def _receive(self) -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def _send(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+
+
+@contextlib.asynccontextmanager
+async def callers(store: s.Store) -> AsyncIterator[dict[str, Caller]]:
+    """Each variant, started."""
+    made = {name: variant() for name, variant in VARIANTS.items()}
+    async with contextlib.AsyncExitStack() as stack:
+        for app in made.values():
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        path, token = store.path(ours_app.PATH), store.token(0)
+        yield {name: Caller(entrance(app), path, token) for name, app in made.items()}
+
+
+async def measure(store: s.Store, rounds: int) -> dict[str, list[float]]:
+    taken: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    async with callers(store) as every:
+        for caller in every.values():
+            await caller.call(CALLS // 10)
+        gc.freeze()
+        for _ in range(rounds):
+            for name, caller in every.items():
+                taken[name].append(await caller.call(CALLS))
+    return taken
+
+
+def in_a_loop(work: Callable[[], object], times: int = 100_000) -> float:
+    """Microseconds of something done again and again, with nothing in between."""
+    began = time.process_time()
+    for _ in range(times):
+        work()
+    return (time.process_time() - began) / times * 1e6
+
+
+def main(options: argparse.Namespace) -> int:
+    store = s.make("anatomy", 10)
+    os.environ.update(store.environment)
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # noqa: PTH123 - the log's lines
+        taken = uvloop.run(measure(store, options.rounds * 3))
+    medians = {name: median(found) for name, found in taken.items()}
+    cursor = sqlite3.connect(store.folder / "keyhouse.db", isolation_level=None).cursor()
+    token = store.token(0).encode()
+    loops = {
+        "PRAGMA data_version": in_a_loop(lambda: cursor.execute("PRAGMA data_version", ()).fetchall()),
+        "SHA-256 of a token": in_a_loop(lambda: hashlib.sha256(token).digest()),
+    }
+    steps = {"empty": "plain", "uncounted": "empty", "guarded": "uncounted"}
+    rows = [
+        [TITLES[name], f"{medians[name]:.1f}", f"{medians[name] - medians[steps[name]]:+.1f}" if name in steps else ""]
+        for name in VARIANTS
+    ]
+    print(report.table(["one request, in one process", "µs", "step"], rows))
+    for name, cost in loops.items():
+        print(f"{name}, in a loop: {cost:.1f} µs")
+    report.keep(options.results, "anatomy", {"medians_us": medians, "loops_us": loops, "rounds_us": taken})
+    return 0

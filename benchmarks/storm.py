@@ -1,0 +1,112 @@
+"""Guarded traffic at an even pace, alone and beside a storm of log-ins.
+
+Run as a program it is the storm: 200 clients that log in again and again, waiting as long as `Retry-After` says when
+they are sent away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import load
+from benchmarks.load import Address
+from benchmarks.store import Store
+
+CLIENTS = 200
+PACE = 500  # requests per second, far below what the server could do: what is measured is waiting, not work
+
+
+def paced(address: Address, request: bytes, seconds: float) -> list[float]:
+    """Latencies in seconds of one request after the other, each from the moment at which it was due."""
+    latencies = []
+    connection = load.Connection(address)
+    with connection.socket:
+        connection.socket.settimeout(load.STUCK)
+        due = time.perf_counter()
+        until = due + seconds
+        while due < until:
+            wait = due - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+                # The machine woke us late; the server is not to blame for that.
+                due = time.perf_counter()
+            connection.socket.sendall(request)
+            answer = connection.socket.recv(65536)
+            while (parsed := load.parse(answer)) is None:
+                answer += connection.socket.recv(65536)
+            if parsed[0] != 200:
+                raise RuntimeError(f"the guarded request got {parsed[0]}")
+            latencies.append(time.perf_counter() - due)
+            due += 1 / PACE
+    return latencies
+
+
+def percentile(latencies: list[float], share: float) -> float:
+    ordered = sorted(latencies)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+@contextmanager
+def blowing(store: Store, address: Address, seen: Counter[str]) -> Iterator[None]:
+    """The storm in a process of its own, so that the paced client keeps its pace; `seen` counts its answers."""
+    root = str(Path(__file__).parent.parent)
+    storm = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.storm", str(address[1])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    assert storm.stdin is not None
+    assert storm.stdout is not None
+    storm.stdin.write(json.dumps({"email": store.email, "password": store.password}) + "\n")
+    storm.stdin.flush()
+    storm.stdout.readline()  # it blows
+    try:
+        yield
+    finally:
+        output, _ = storm.communicate("stop\n", timeout=60)
+        seen.update(json.loads(output))
+
+
+async def client(port: int, request: bytes, seen: Counter[str], after: float) -> None:
+    await asyncio.sleep(after)
+    while True:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        answer = b""
+        while (parsed := load.parse(answer)) is None:
+            answer += await reader.read(65536)
+        writer.close()
+        seen[str(parsed[0])] += 1
+        if parsed[0] != 200:
+            fields = answer.lower().partition(b"retry-after:")[2]
+            await asyncio.sleep(float(fields.split(b"\r\n")[0] or 1))
+
+
+async def blow(port: int) -> None:
+    content = sys.stdin.readline().strip().encode()
+    head = f"POST /api/v1/auth/token/ HTTP/1.1\r\nHost: bench\r\nContent-Length: {len(content)}\r\n"
+    request = f"{head}Content-Type: application/json\r\n\r\n".encode() + content
+    seen: Counter[str] = Counter()
+    # Not all in one instant: for as long as that lasts it would measure nothing but 200 connections being opened.
+    clients = [asyncio.create_task(client(port, request, seen, number / CLIENTS)) for number in range(CLIENTS)]
+    print("blowing", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    for one in clients:
+        one.cancel()
+    await asyncio.gather(*clients, return_exceptions=True)
+    print(json.dumps(seen))
+
+
+if __name__ == "__main__":
+    asyncio.run(blow(int(sys.argv[1])))

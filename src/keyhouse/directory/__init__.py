@@ -1,0 +1,1 @@
+"""Who there is: companies, users with their passwords, and who is what in which company."""

@@ -1,0 +1,58 @@
+"""What is known of one request and its answer, from its first byte to its log line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.types import Scope
+
+from keyhouse.audit import Actor, Origin
+from keyhouse.gate.principal import Principal
+
+if TYPE_CHECKING:
+    from keyhouse.gate.resolver import Gate
+
+# Where the ASGI scope holds it.
+SCOPE_KEY = "keyhouse"
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """`cause` is why the request was refused; `key_ends_in` is how many seconds an API key has left.
+
+    Its id and the client are looked for when they are asked for: on a host's own routes hardly a request is.
+    """
+
+    gate: "Gate"
+    scope: Scope
+    describe: Callable[[Scope], tuple[str, str | None]]
+    principal: Principal | None = None
+    cause: str | None = None
+    key_ends_in: float | None = None
+    _described: tuple[str, str | None] | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The client's name for the request, if it has a good one, else ours."""
+        return self._description()[0]
+
+    @property
+    def client(self) -> str | None:
+        """The caller's address as far as it is believed."""
+        return self._description()[1]
+
+    def _description(self) -> tuple[str, str | None]:
+        if self._described is None:
+            self._described = self.describe(self.scope)
+        return self._described
+
+    def origin(self) -> Origin:
+        """For the audit events of what this request changes."""
+        who = self.principal
+        if who is None:
+            actor = None
+        elif who.credential_type == "api_key":
+            actor = Actor("api_key", who.credential_id)
+        else:
+            actor = Actor("user", who.user_id)
+        return Origin(actor, self.client, self.request_id)

@@ -1,0 +1,1 @@
+"""Hands out credentials: log-in, sessions, API keys."""

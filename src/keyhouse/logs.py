@@ -1,0 +1,161 @@
+"""What the operator reads while a server runs: one line for each event, in JSON or for the eye, on standard error.
+
+Standard output belongs to what a command was asked for. The libraries' own logging goes through the same lines.
+"""
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, Literal
+
+import structlog
+from opentelemetry import trace
+
+Event = MutableMapping[str, Any]
+# INFO of these tells of a start, a stop or a migration. SQLAlchemy's would be every statement.
+_TALKATIVE = ("uvicorn.error", "alembic")
+# A JWT begins with `{"` in base64url, a refresh token with its prefix. None is ever logged, nor a hash; should an error
+# of a library hold one, as PostgreSQL's do that show a row, it goes no further.
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}|khr_[A-Za-z0-9_-]+|\$argon2[^\s,)\"']+")
+_PLAIN = re.compile(r"[!#-<>-~]+")
+# Nothing makes spans before this is imported: asking that costs next to nothing, asking for the span at each line more.
+TRACING = "opentelemetry.sdk.trace"
+_encode = json.JSONEncoder(separators=(",", ":"), default=repr, skipkeys=True).encode
+Render = Callable[[str, Event], str]
+
+
+def configure(form: Literal["json", "console"]) -> None:
+    """Sends the logs of this process to standard error as it is now, and what would be printed there in many lines: the
+    exceptions of threads and finalizers that nobody caught.
+    """
+    _configure(_json if form == "json" else _console, logging.INFO)
+    threading.excepthook = lambda met: _uncaught("thread", met.exc_value)
+    sys.unraisablehook = lambda met: _uncaught("finalizer", met.exc_value)
+
+
+def silence() -> None:
+    """For a command that answers by what it prints and its status."""
+    _configure(_json, logging.CRITICAL)
+
+
+def _configure(render: Render, level: int) -> None:
+    lines = _Lines(sys.stderr.write, sys.stderr.flush)
+    structlog.configure(
+        processors=[lambda _, name, event: _line(render, name, event)],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: lines,
+        # A logger that is kept while silent would stay silent.
+        cache_logger_on_first_use=level < logging.CRITICAL,
+    )
+    logging.captureWarnings(capture=True)
+    logging.getLogger().handlers = [_Handler(lines, render)]
+    logging.getLogger().setLevel(max(level, logging.WARNING))
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(level)
+
+
+def _uncaught(where: str, error: BaseException | None) -> None:
+    logging.getLogger("keyhouse").critical("uncaught in a %s", where, exc_info=error)
+
+
+class _Lines:
+    """Where lines go, by whatever method of a logger. A full disk or a closed pipe stops no request."""
+
+    def __init__(self, write: Callable[[str], Any], flush: Callable[[], Any]) -> None:
+        self._write = write
+        self._flush = flush
+
+    def msg(self, line: str) -> None:
+        try:
+            self._write(line + "\n")
+            self._flush()
+        except (OSError, ValueError):
+            pass
+
+    debug = info = warning = error = critical = msg
+
+
+class _Handler(logging.Handler):
+    """From the standard library's records to our lines."""
+
+    def __init__(self, lines: _Lines, render: Render) -> None:
+        super().__init__()
+        self._lines = lines
+        self._render = render
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - it is formatted here, and its values may do anything
+            message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        event: Event = {"event": message.strip(), "logger": record.name}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        self._lines.msg(_line(self._render, record.levelname.lower(), event))
+
+
+def _line(render: Render, level: str, event: Event) -> str:
+    """One line without a token in it, of whatever can be thought of: who logs is never let down."""
+    if TRACING in sys.modules and (span := trace.get_current_span().get_span_context()).is_valid:
+        event.update(trace_id=f"{span.trace_id:032x}", span_id=f"{span.span_id:016x}")
+    name = event.get("event")
+    try:
+        line = render(level, event)
+    except Exception:  # noqa: BLE001 - a value may do anything when it is looked at
+        name = name if isinstance(name, str) else type(name).__name__
+        line = render(level, {"event": name, "unreadable": " ".join(map(repr, event))})
+    return without_tokens(line)
+
+
+def without_tokens(text: str) -> str:
+    """The text, with nothing left of a token or of a password's hash."""
+    return _TOKEN.sub("[token]", text) if "eyJ" in text or "khr_" in text or "$argon2" in text else text
+
+
+def _json(level: str, event: Event) -> str:
+    if "exc_info" in event:
+        _explain(event)
+    return _encode({"timestamp": _now(), "level": level, "event": event.pop("event", ""), **event})
+
+
+def _console(level: str, event: Event) -> str:
+    if "exc_info" in event:
+        _explain(event)
+    head = f"{_now()[11:19]} {level:<7} {_word(event.pop('event', ''), spaces=True)}"
+    return " ".join([head, *_pairs(event)])
+
+
+def _pairs(event: Mapping[str, Any]) -> list[str]:
+    return [f"{name}={_word(value)}" for name, value in event.items() if value is not None]
+
+
+def _word(value: object, *, spaces: bool = False) -> str:
+    """As it is, if nobody could take it for more than one word; else as a JSON string, which has no line breaks."""
+    text = str(value)
+    return text if _PLAIN.fullmatch(text.replace(" ", "_") if spaces else text) else json.dumps(text)
+
+
+def _explain(event: Event) -> None:
+    """Puts the traceback into the event, as text."""
+    found = event.pop("exc_info")
+    error = found if isinstance(found, BaseException) else sys.exc_info()[1] if found is True else found and found[1]
+    if error:
+        event["exception"] = "".join(traceback.format_exception(error)).rstrip()
+
+
+_second = (0, "")
+
+
+def _now() -> str:
+    """RFC 3339 in UTC, to the millisecond. All but that is the same for a second, and is kept for it."""
+    global _second  # noqa: PLW0603 - one clock for one process
+    now = time.time()
+    whole = int(now)
+    if whole != _second[0]:
+        _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
+    return f"{_second[1]}.{int((now - whole) * 1000):03d}Z"

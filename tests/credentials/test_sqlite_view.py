@@ -1,0 +1,165 @@
+"""The view on SQLite: every foreign commit is seen, and an error is never taken for fresh."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from keyhouse.credentials.sqlite_view import SqliteView
+from keyhouse.db.base import new_id
+from keyhouse.errors import Failure
+from keyhouse.tokens import TokenUse
+from support.rooms import Rooms, rooms_of
+from support.world import settings_for
+
+
+@pytest.fixture
+async def rooms(sqlite_url: str) -> AsyncIterator[Rooms]:
+    async with rooms_of(settings_for(sqlite_url)) as made:
+        yield made
+
+
+@pytest.fixture
+def view(rooms: Rooms) -> SqliteView:
+    assert isinstance(rooms.view, SqliteView)
+    return rooms.view
+
+
+async def _load(view: SqliteView, key_id: str) -> bool:
+    return (await view.load(TokenUse.API_KEY, key_id)).state is not None
+
+
+def _refused(view: SqliteView) -> str:
+    with pytest.raises(Failure) as caught:
+        view.held("anything")
+    assert caught.value.status == 503
+    assert view.staleness() == inf
+    return caught.value.cause or ""
+
+
+async def test_what_was_loaded_is_held_until_its_death_is_committed(rooms: Rooms, view: SqliteView) -> None:
+    key, other = await rooms.key(), await rooms.key()
+    ids = [minted.record.key.id for minted in (key, other)]
+    assert [view.held(item) for item in ids] == [None, None]
+    assert [await _load(view, item) for item in ids] == [True, True]
+    assert None not in [view.held(item) for item in ids]
+    await rooms.revoke(key)
+    assert view.held(ids[0]) is None
+    assert view.held(ids[1]) is not None
+    assert (view.hits, view.misses) == (3, 3)
+
+
+async def test_a_commit_that_kills_nobody_empties_nothing(rooms: Rooms, view: SqliteView) -> None:
+    """The counter moves at every commit of anybody: that is a reason to look, not to forget."""
+    key = (await rooms.key()).record.key.id
+    await _load(view, key)
+    version = view._version
+    await rooms.key()
+    assert view.held(key) is not None
+    assert view._version != version
+
+
+async def test_nothing_committed_means_the_log_is_not_looked_at(view: SqliteView) -> None:
+    view.held("anything")
+    asked: list[str] = []
+    assert view._cursor is not None
+    view._cursor.connection.set_trace_callback(asked.append)
+    for _ in range(3):
+        view.held("anything")
+    assert asked == ["PRAGMA data_version"] * 3
+    assert view.staleness() == 0.0
+
+
+async def test_what_is_not_there_is_unknown(view: SqliteView) -> None:
+    assert (await view.load(TokenUse.ACCESS, new_id())).cause == "unknown"
+
+
+async def test_an_error_is_503_and_nothing_that_was_held_survives_it(rooms: Rooms, view: SqliteView) -> None:
+    key = (await rooms.key()).record.key.id
+    await _load(view, key)
+    assert view._cursor is not None
+    view._cursor.connection.close()
+    with pytest.raises(Failure, match="freshness: "):
+        view.held(key)
+    assert view.held(key) is None
+    assert await _load(view, key)
+    assert view.held(key) is not None
+    # Past what is held nothing can be loaded either.
+    assert view._cursor is not None
+    view._cursor.connection.close()
+    with pytest.raises(Failure, match="credential state"):
+        await _load(view, new_id())
+    with pytest.raises(Failure, match="freshness"):
+        view.held(key)
+    assert await _load(view, key)
+
+
+async def test_a_locked_file_is_503_at_once_and_good_again_afterwards(rooms: Rooms, view: SqliteView) -> None:
+    """Readers of a log are not locked out; who takes the file out of that mode locks everybody out."""
+    key = (await rooms.key()).record.key.id
+    await rooms.database.close()
+    await view.close()
+    other = sqlite3.connect(rooms.database.path, isolation_level=None)
+    other.execute("PRAGMA locking_mode=EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    other.execute("UPDATE companies SET name = name")
+    other.execute("COMMIT")
+    assert "locked" in _refused(view)
+    other.close()
+    assert view.held(key) is None
+    assert await _load(view, key)
+
+
+async def test_a_file_that_is_gone_is_never_made_anew(rooms: Rooms, view: SqliteView, tmp_path: Path) -> None:
+    key = (await rooms.key()).record.key.id
+    await rooms.database.close()
+    await view.close()
+    path = rooms.database.path
+    path.rename(tmp_path / "elsewhere.db")
+    assert "unable to open database file" in _refused(view)
+    with pytest.raises(Failure, match="credential state"):
+        await _load(view, key)
+    assert not path.exists()
+    (tmp_path / "elsewhere.db").rename(path)
+    assert view.held(key) is None
+    assert await _load(view, key)
+
+
+async def test_a_backup_in_place_of_the_file_is_another_history(rooms: Rooms, view: SqliteView, tmp_path: Path) -> None:
+    key, dead = await rooms.key(), await rooms.key()
+    await _load(view, key.record.key.id)
+    backup = sqlite3.connect(tmp_path / "backup.db")
+    with sqlite3.connect(rooms.database.path) as source:
+        source.backup(backup)
+    source.close()
+    await rooms.revoke(dead)
+    view.held("anything")
+    assert view.applied == 1
+    await rooms.database.close()
+    target = sqlite3.connect(rooms.database.path)
+    backup.backup(target)
+    target.close()
+    backup.close()
+    assert view.held(key.record.key.id) is None
+    assert view.applied == 0
+
+
+async def test_time_never_goes_back(rooms: Rooms, view: SqliteView) -> None:
+    rooms.clock.advance(100)
+    later = view.now()
+    rooms.clock.advance(-50)
+    assert view.now() == later
+    rooms.clock.advance(100)
+    assert view.now() > later
+
+
+@pytest.mark.parametrize("name", ["a b.db", "a%20b.db", "a?b.db", "a#b.db", "ä.db"])
+async def test_a_path_is_no_url(name: str, tmp_path: Path, rooms: Rooms) -> None:
+    path = rooms.database.path.rename(tmp_path / name)
+    view = SqliteView(path, rooms.clock)
+    await view.open()
+    assert view.staleness() == 0.0
+    await view.close()
+    await view.close()
