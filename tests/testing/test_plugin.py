@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,6 +20,8 @@ from support.projects import Project
 from support.world import SECRET
 
 _HEAVY = "{'fastapi', 'starlette', 'sqlalchemy', 'httpx', 'pydantic', 'uvicorn', 'jwt', 'cryptography', 'alembic'}"
+
+_MADE_OF = "alembic.command, fastapi, pydantic_settings, sqlalchemy.ext.asyncio, structlog, uvicorn"
 
 # A project that has decided everything otherwise.
 _INI = """
@@ -270,13 +273,32 @@ def test_it_ends_with_the_tests_however_these_end(project: Project) -> None:
     raise AssertionError(f"{address} still answers")
 
 
-def test_it_is_up_within_two_seconds_of_work(tmp_path: Path) -> None:
-    """Counted by the processor's time, start and end together: the machine may have other things to do."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with running(tmp_path) as server:
-        assert httpx.get(f"{server.base_url}/readyz").json()["status"] == "ok"
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+def _work(doing: Callable[[], object]) -> float:
+    """The processor's time, in seconds, of the processes that it starts and ends; the least of three, for others want it."""
+
+    def spent() -> float:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
+    took = []
+    for _ in range(3):
+        before = spent()
+        doing()
+        took.append(spent() - before)
+    return min(took)
+
+
+def test_a_server_costs_hardly_more_than_what_it_is_made_of(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """`make bench` says in how many seconds it is up; this is the same on every machine."""
+
+    def serve() -> None:
+        with running(tmp_path_factory.mktemp("server")) as server:
+            assert httpx.get(f"{server.base_url}/readyz").json()["status"] == "ok"
+
+    def load() -> None:
+        subprocess.run([sys.executable, "-c", f"import {_MADE_OF}"], check=True)
+
+    assert _work(serve) < 3 * _work(load)
 
 
 def test_it_says_that_it_is_gone(tmp_path: Path) -> None:

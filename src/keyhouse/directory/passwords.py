@@ -9,6 +9,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 from passlib.context import CryptContext
@@ -74,8 +75,8 @@ class PasswordHashing:
         width = workers or max(1, (os.cpu_count() or 1) - 1)
         self._limit = width + (width * _QUEUED_PER_WORKER if waiting is None else waiting)
         self._pool = ThreadPoolExecutor(width, thread_name_prefix="argon2", initializer=_step_back)
-        # Verified when there is no such user, so that nobody learns from the time that there is none.
-        self._nobody = _CONTEXT.hash(os.urandom(16).hex())
+        # Now, and not in somebody's first log-in.
+        _nobody()
         # Seconds: those who are sent away together shall not come back together.
         self._waits = itertools.cycle((1, 2, 3))
         self.pending = 0
@@ -89,7 +90,7 @@ class PasswordHashing:
 
         `stored` is None for an unknown user: the same work is done, and the answer is no.
         """
-        return await self._run(lambda: _verify(normalize(password), stored or self._nobody, known=stored is not None))
+        return await self._run(lambda: _verify(normalize(password), stored or _nobody(), known=stored is not None))
 
     def require_room(self) -> None:
         """Raises `service_unavailable` when too many wait already, before work is done for nothing."""
@@ -106,6 +107,12 @@ class PasswordHashing:
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+@cache
+def _nobody() -> str:
+    """What is verified when there is no such user, so that nobody learns from the time that there is none."""
+    return str(_CONTEXT.hash(os.urandom(16).hex()))
 
 
 def _step_back() -> None:
