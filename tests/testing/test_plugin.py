@@ -274,7 +274,7 @@ def test_it_ends_with_the_tests_however_these_end(project: Project) -> None:
 
 
 def _work(doing: Callable[[], object]) -> float:
-    """The processor's time, in seconds, of the processes that it starts and ends; the least of three, for others want it."""
+    """Seconds of the processor that the processes it starts and ends take: the least of three, as others use it."""
 
     def spent() -> float:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
