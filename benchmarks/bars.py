@@ -54,6 +54,7 @@ OURS = (
     ),
     Bar("p99 during 200 logins ÷ idle", "login storm", at_most=1.5),
     Bar("MiB of memory for 1 million keys seen", "memory", at_most=150),
+    Bar("seconds until the pytest plugin's server is up", "start", at_most=2),
 )
 
 PEERS = (

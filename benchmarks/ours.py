@@ -1,6 +1,6 @@
 """`make bench`: Keyhouse against itself, and its part beside the peers.
 
-Five parts, each a function that adds rounds and figures: guard, growth, storm, memory, late. `--only` picks some.
+Six parts, each a function that adds rounds and figures: guard, growth, storm, memory, late, start. `--only` picks some.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
 from typing import Any
 
 from benchmarks import bars, late, load, ours_app, postgres, report, revocation, servers, storm
 from benchmarks import rounds as r
 from benchmarks import store as s
+from keyhouse.testing.server import running
 
 TURN = 10_000  # tokens in turn
 COLD = 4_000  # tokens new to the worker, in each round
@@ -196,6 +200,18 @@ def late_acceptances(cluster: str | None, options: argparse.Namespace, results: 
         results.details[f"late acceptances, {TITLES[kind]}"] = {**asdict(found), "unexpected": dict(found.unexpected)}
 
 
+def start(_: str | None, options: argparse.Namespace, results: Results) -> None:
+    """How long the tests of somebody who uses the pytest plugin wait for its server."""
+    took = []
+    for _round in range(options.rounds):
+        with TemporaryDirectory() as folder:
+            began = perf_counter()
+            with running(Path(folder)):
+                took.append(perf_counter() - began)
+    results.figures["start"] = median(took)
+    results.details["start"] = {"seconds": took}
+
+
 Part = Callable[[str | None, argparse.Namespace, Results], None]
 PARTS: dict[str, Part] = {
     "guard": guard,
@@ -203,6 +219,7 @@ PARTS: dict[str, Part] = {
     "storm": login_storm,
     "memory": memory,
     "late": late_acceptances,
+    "start": start,
 }
 
 

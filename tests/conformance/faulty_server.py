@@ -1,6 +1,6 @@
 """A Keyhouse with faults, as a second implementation may have them: each is one of the promises taken out.
 
-Says what `keyhouse.testing.process` says, and ends as it does.
+Says what `keyhouse.testing` says, and ends as it does.
 """
 
 from collections.abc import Collection

@@ -6,6 +6,7 @@ Several workers share a folder that `PROMETHEUS_MULTIPROC_DIR` names, so that an
 import asyncio
 import contextlib
 import os
+from collections import Counter as Tally
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
@@ -41,8 +42,9 @@ class Metrics:
         self._entries = self._gauge("keyhouse_credential_cache_entries", "Credential states held")
         self._queue = self._gauge("keyhouse_password_queue", "Passwords being hashed or waiting for it")
         self._connections = self._gauge("keyhouse_database_connections_in_use", "Connections out of the pool")
-        self._children: dict[tuple[str, str, int], Counter] = {}
-        self._causes: dict[str, Counter] = {}
+        # Taken over once a second: the library takes a lock for each, and writes to a file where workers share one.
+        self._answered: Tally[tuple[str, str, int]] = Tally()
+        self._decided: Tally[str] = Tally()
         self._told = (0, 0)
         self._task: asyncio.Task[None] | None = None
 
@@ -51,18 +53,11 @@ class Metrics:
 
     def request(self, method: str, route: str, status: int) -> None:
         """A request was answered."""
-        key = (method if method in _METHODS else "other", route, status)
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = self._requests.labels(*key)
-        child.inc()
+        self._answered[method if method in _METHODS else "other", route, status] += 1
 
     def verdict(self, cause: str) -> None:
         """The guard let somebody in (`accepted`), or a request was refused for this cause."""
-        child = self._causes.get(cause)
-        if child is None:
-            child = self._causes[cause] = self._verdicts.labels(cause)
-        child.inc()
+        self._decided[cause] += 1
 
     def revocation_waited(self, seconds: float) -> None:
         """An answer that says "dead" was kept back for so long."""
@@ -70,6 +65,12 @@ class Metrics:
 
     def refresh(self) -> None:
         """Takes down what stands now."""
+        answered, self._answered = self._answered, Tally()
+        for labels, times in answered.items():
+            self._requests.labels(*labels).inc(times)
+        decided, self._decided = self._decided, Tally()
+        for cause, times in decided.items():
+            self._verdicts.labels(cause).inc(times)
         hits, misses = self._view.hits, self._view.misses
         self._hits.inc(hits - self._told[0])
         self._misses.inc(misses - self._told[1])
@@ -96,6 +97,7 @@ class Metrics:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        self.refresh()
         if os.environ.get(SHARED_FOLDER):
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call] # as above
 

@@ -5,6 +5,7 @@ it answers where, and who may log in. It ends with its input.
 """
 
 import asyncio
+import gc
 import json
 import os
 import socket
@@ -63,6 +64,8 @@ async def _serve(say: Callable[[dict[str, Any]], None]) -> None:
     serving = asyncio.create_task(server.serve())
     begun: set[asyncio.Future[Any]] = {serving, server.port}
     await asyncio.wait(begun, return_when=asyncio.FIRST_COMPLETED)
+    gc.freeze()
+    gc.enable()
     if not serving.done():
         say(
             {
@@ -90,7 +93,3 @@ def main() -> None:
         answers.flush()
 
     uvloop.run(_serve(say))
-
-
-if __name__ == "__main__":
-    main()

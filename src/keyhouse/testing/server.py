@@ -37,7 +37,7 @@ class _Process:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_ITS_OWN)}
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "keyhouse.testing.process"],
+                [sys.executable, "-m", "keyhouse.testing"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
