@@ -7,6 +7,7 @@ between them are what a dependency, the guard and, on SQLite, the file's change 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import gc
 import hashlib
@@ -63,6 +64,8 @@ class Caller:
         began = time.process_time()
         for _ in range(times):
             await self._app(self._scope(), self._receive, self._send)
+            # A request has a turn of the event loop, and on SQLite a reading of the counter, to itself.
+            await asyncio.sleep(0)
         taken = time.process_time() - began
         if self._status != 200:
             raise RuntimeError(f"the application answered {self._status}")

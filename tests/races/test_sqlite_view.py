@@ -1,5 +1,6 @@
 """The view on SQLite: each request sees what was committed before it, or is refused."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
@@ -57,3 +58,84 @@ async def test_an_error_of_the_counter_is_never_taken_for_fresh(
         for _ in range(3):
             assert await elsewhere.enter(sqlite_world, key["token"]) == 503
     assert await elsewhere.enter(sqlite_world, key["token"]) == 401
+
+
+def _revoke(world: World, key_id: str) -> None:
+    """As another process does: committed when this returns, without a turn of this loop."""
+    other = sqlite3.connect(world.keyhouse.database.path)
+    with other:
+        other.execute("UPDATE api_keys SET revoked_at = created_at WHERE id = ?", (key_id,))
+        other.execute("UPDATE change_head SET seq = seq + 1")
+        other.execute("INSERT INTO changes SELECT seq, 'api_key', ?, 0 FROM change_head", (key_id,))
+    other.close()
+
+
+async def _held_world(world: World) -> tuple[str, list[str]]:
+    """The id of a key that its view holds, and what the view asks the file from now on."""
+    key = await world.new_key()
+    assert await elsewhere.enter(world, key["token"]) == 200
+    asked: list[str] = []
+    _view(world)._cursor.connection.set_trace_callback(asked.append)
+    return key["id"], asked
+
+
+async def test_requests_that_wait_together_share_a_reading(sqlite_world: World) -> None:
+    key_id, asked = await _held_world(sqlite_world)
+
+    async def ask() -> bool:
+        return _view(sqlite_world).held(key_id) is not None
+
+    for _ in range(2):
+        assert await asyncio.gather(*(ask() for _ in range(5))) == [True] * 5
+    assert asked == ["PRAGMA data_version"] * 2
+
+
+async def test_a_request_that_comes_in_after_a_reading_has_its_own(sqlite_world: World) -> None:
+    """Its task is made while those run who were there at the reading, and meanwhile somebody was told it is over."""
+    view = _view(sqlite_world)
+    key_id, _ = await _held_world(sqlite_world)
+
+    async def ask() -> bool:
+        return view.held(key_id) is not None
+
+    async def ask_and_be_overtaken() -> tuple[bool, asyncio.Task[bool]]:
+        found = view.held(key_id) is not None
+        _revoke(sqlite_world, key_id)
+        return found, asyncio.create_task(ask())
+
+    was_held, later = await asyncio.create_task(ask_and_be_overtaken())
+    assert was_held
+    assert not await later
+
+
+async def test_where_tasks_may_begin_at_once_nobody_shares_a_reading(sqlite_world: World) -> None:
+    """They stand in no queue: a request may run in the turn in which it came in."""
+    view = _view(sqlite_world)
+    key_id, _ = await _held_world(sqlite_world)
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(lambda loop, work, **options: asyncio.Task(work, loop=loop, **options))
+    try:
+        assert view.held(key_id) is not None
+        _revoke(sqlite_world, key_id)
+        assert view.held(key_id) is None
+    finally:
+        loop.set_task_factory(None)
+
+
+async def test_a_loop_that_ended_early_leaves_its_reading_to_nobody(sqlite_world: World) -> None:
+    """As a test client's may, which has one for each request: the turn at whose end it would look again never comes."""
+    view = _view(sqlite_world)
+    key_id, _ = await _held_world(sqlite_world)
+    found: list[bool] = []
+
+    def one_turn() -> None:
+        loop = asyncio.new_event_loop()
+        loop.call_soon(lambda: found.append(view.held(key_id) is not None))
+        loop.stop()
+        loop.run_forever()
+        loop.close()
+
+    await asyncio.to_thread(one_turn)
+    _revoke(sqlite_world, key_id)
+    assert found == [True]
+    assert view.held(key_id) is None
