@@ -29,6 +29,7 @@ from keyhouse.http.forward_auth import ForwardAuth, VerifyFirst
 from keyhouse.http.metrics import Metrics
 from keyhouse.http.paths import Paths, RouteTable, is_api, is_own
 from keyhouse.http.routers import api_keys, auth, companies, docs, service, tokens
+from keyhouse.http.shedding import ShedLogIns
 from keyhouse.issuance.api_keys import ApiKeys
 from keyhouse.issuance.introspection import Introspection
 from keyhouse.issuance.login import LogIn
@@ -169,7 +170,7 @@ def _install(
         clients=clients,
         metrics=metrics,
         applies=(lambda _: True) if envelope else is_own,
-        conventions=_conventions(app, settings, verify, is_api if envelope else is_own),
+        conventions=_conventions(app, settings, verify, hashing, is_api if envelope else is_own),
     )
     app.add_middleware(traces.Spans, own=spans)
 
@@ -228,7 +229,11 @@ def entrance(app: FastAPI) -> ASGIApp:
 
 
 def _conventions(
-    app: FastAPI, settings: Settings, verify: ForwardAuth, applies: Callable[[str], bool]
+    app: FastAPI,
+    settings: Settings,
+    verify: ForwardAuth,
+    hashing: PasswordHashing,
+    applies: Callable[[str], bool],
 ) -> Callable[[ASGIApp], ASGIApp]:
     """The conventions of `/api/` on the paths to which they apply, as the layers to put around the routes."""
     routes = RouteTable(app)
@@ -237,7 +242,7 @@ def _conventions(
 
     def around(host: ASGIApp) -> ASGIApp:
         bodies = Bodies(host, routes=routes, max_bytes=settings.max_body_bytes, forms=tokens.FORMS, applies=applies)
-        layers: ASGIApp = VerifyFirst(Paths(bodies, applies=applies), verify=verify)
+        layers: ASGIApp = VerifyFirst(ShedLogIns(Paths(bodies, applies=applies), hashing=hashing), verify=verify)
         if settings.cors_origins:
             layers = Cors(edge.Failures(layers, applies=applies), origins=settings.cors_origins)
         return layers

@@ -95,21 +95,6 @@ async def _actions(rooms: Rooms) -> list[str]:
         return list((await tx.scalars(select(AuditEvent.action).order_by(AuditEvent.id))).all())
 
 
-async def test_while_too_many_wait_a_log_in_asks_nobody_and_counts_for_nothing(
-    rooms: Rooms, hashing: Watched, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    log_in = LogIn(
-        rooms.database, hashing, rooms.sessions, Throttle("1/minute", "memory://"), rooms.sightings, rooms.revocation
-    )
-    with monkeypatch.context() as storm:
-        storm.setattr(hashing, "pending", 1000)
-        storm.delattr(rooms.database.__class__, "reading")
-        for _ in range(5):
-            refused = await _refused(log_in.log_in(EMAIL, PASSWORD, ORIGIN))
-            assert (refused.status, refused.cause) == (503, "password queue is full")
-    assert (await log_in.log_in(EMAIL, PASSWORD, ORIGIN)).access_token
-
-
 async def test_a_log_in_opens_a_session(rooms: Rooms, log_in: LogIn) -> None:
     pair = await log_in.log_in(EMAIL, PASSWORD, ORIGIN)
     who = await rooms.admit(pair.access_token, rooms.company)

@@ -42,8 +42,6 @@ class LogIn:
         Raises `authentication_failed`, the same and after the same work for a wrong password, an unknown and a
         disabled user; `throttled`; `service_unavailable` when too many wait.
         """
-        # Before anything is asked of anybody: in a storm of log-ins this is what most of them get.
-        self._hashing.require_room()
         await self._throttle.log_in(origin.ip, email)
         for _ in range(_TRIES):
             async with self._database.reading() as tx:
