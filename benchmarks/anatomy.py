@@ -1,4 +1,4 @@
-"""`python -m benchmarks anatomy`: where a warm request's time goes, in one process, without sockets and other servers.
+"""`python -m benchmarks anatomy`: where a warm request's time goes, without sockets and other servers.
 
 The application is called as the HTTP server calls it. So these are microseconds of the application alone, and the steps
 between them are what a dependency, the guard and, on SQLite, the file's change counter add.
@@ -8,31 +8,43 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import hashlib
 import os
 import sqlite3
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
 import uvloop
-from fastapi import FastAPI
+from fastapi import FastAPI, Security
+from fastapi.security import SecurityScopes
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
 from benchmarks import ours_app, report
 from benchmarks import store as s
 from keyhouse.app import entrance
 
-CALLS = 3_000
+CALLS = 10_000
 TITLES = {
     "plain": "no dependency",
     "empty": "an empty dependency",
+    "asked": "an empty dependency that takes what the guard takes",
     "uncounted": "the guard without SQLite's counter",
     "guarded": "the guard",
 }
+
+
+async def _asked(connection: HTTPConnection, security_scopes: SecurityScopes) -> None:
+    """FastAPI's own price of a dependency that scopes are demanded of."""
+
+
+async def _asked_first(_: Annotated[None, Security(_asked, scopes=[ours_app.SCOPE])]) -> dict[str, Any]:
+    return ours_app.answer()
 
 
 def without_counter() -> FastAPI:
@@ -45,6 +57,7 @@ def without_counter() -> FastAPI:
 VARIANTS: dict[str, Callable[[], FastAPI]] = {
     "plain": lambda: ours_app.reference(ours_app.without),
     "empty": lambda: ours_app.reference(ours_app.empty),
+    "asked": lambda: ours_app.reference(_asked_first),
     "uncounted": without_counter,
     "guarded": lambda: ours_app.reference(ours_app.guarded),
 }
@@ -96,27 +109,35 @@ class Caller:
             self._status = message["status"]
 
 
-@contextlib.asynccontextmanager
-async def callers(store: s.Store) -> AsyncIterator[dict[str, Caller]]:
-    """Each variant, started."""
-    made = {name: variant() for name, variant in VARIANTS.items()}
-    async with contextlib.AsyncExitStack() as stack:
-        for app in made.values():
-            await stack.enter_async_context(app.router.lifespan_context(app))
-        path, token = store.path(ours_app.PATH), store.token(0)
-        yield {name: Caller(entrance(app), path, token) for name, app in made.items()}
-
-
-async def measure(store: s.Store, rounds: int) -> dict[str, list[float]]:
-    taken: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    async with callers(store) as every:
-        for caller in every.values():
-            await caller.call(CALLS // 10)
+async def alone(name: str, path: str, token: str) -> float:
+    """Microseconds of a warm request of this variant, the only one in its process."""
+    app = VARIANTS[name]()
+    async with app.router.lifespan_context(app):
+        caller = Caller(entrance(app), path, token)
+        await caller.call(CALLS // 10)
         gc.freeze()
-        for _ in range(rounds):
-            for name, caller in every.items():
-                taken[name].append(await caller.call(CALLS))
-    return taken
+        return await caller.call(CALLS)
+
+
+def measure(store: s.Store, rounds: int) -> dict[str, list[float]]:
+    """Each variant in turn, again and again, always in a new process: of several applications in one, the later ones
+    find their memory scattered, and the same code takes a tenth more.
+    """
+    found: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    whose = [store.path(ours_app.PATH), store.token(0)]
+    for number in range(rounds):
+        print(f"round {number + 1} of {rounds}", flush=True)
+        for name in VARIANTS:
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks.anatomy", name, *whose],
+                env={**os.environ, **store.environment},
+                stdout=subprocess.PIPE,
+                # The log's lines.
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+            found[name].append(float(done.stdout))
+    return found
 
 
 def in_a_loop(work: Callable[[], object], times: int = 100_000) -> float:
@@ -129,9 +150,7 @@ def in_a_loop(work: Callable[[], object], times: int = 100_000) -> float:
 
 def main(options: argparse.Namespace) -> int:
     store = s.make("anatomy", 10)
-    os.environ.update(store.environment)
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # noqa: PTH123 - the log's lines
-        taken = uvloop.run(measure(store, options.rounds * 3))
+    taken = measure(store, options.rounds * 3)
     medians = {name: median(found) for name, found in taken.items()}
     cursor = sqlite3.connect(store.folder / "keyhouse.db", isolation_level=None).cursor()
     token = store.token(0).encode()
@@ -139,7 +158,7 @@ def main(options: argparse.Namespace) -> int:
         "PRAGMA data_version": in_a_loop(lambda: cursor.execute("PRAGMA data_version", ()).fetchall()),
         "SHA-256 of a token": in_a_loop(lambda: hashlib.sha256(token).digest()),
     }
-    steps = {"empty": "plain", "uncounted": "empty", "guarded": "uncounted"}
+    steps = {"empty": "plain", "asked": "empty", "uncounted": "asked", "guarded": "uncounted"}
     rows = [
         [TITLES[name], f"{medians[name]:.1f}", f"{medians[name] - medians[steps[name]]:+.1f}" if name in steps else ""]
         for name in VARIANTS
@@ -149,3 +168,7 @@ def main(options: argparse.Namespace) -> int:
         print(f"{name}, in a loop: {cost:.1f} µs")
     report.keep(options.results, "anatomy", {"medians_us": medians, "loops_us": loops, "rounds_us": taken})
     return 0
+
+
+if __name__ == "__main__":
+    print(uvloop.run(alone(*sys.argv[1:])))
