@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from keyhouse.credentials.sqlite_view import SqliteView
@@ -108,18 +109,51 @@ async def test_a_request_that_comes_in_after_a_reading_has_its_own(sqlite_world:
     assert not await later
 
 
-async def test_where_tasks_may_begin_at_once_nobody_shares_a_reading(sqlite_world: World) -> None:
-    """They stand in no queue: a request may run in the turn in which it came in."""
+async def test_a_request_that_another_thread_brings_during_a_reading_has_its_own(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver lets other threads run while it reads; one of them was told that the key is dead, and asks."""
     view = _view(sqlite_world)
     key_id, _ = await _held_world(sqlite_world)
+    loop, follow = asyncio.get_running_loop(), view._follow
+    found: list[bool] = []
+
+    def followed_and_overtaken() -> None:
+        follow()
+        if not found:
+            _revoke(sqlite_world, key_id)
+            loop.call_soon_threadsafe(lambda: found.append(view.held(key_id) is not None))
+
+    monkeypatch.setattr(view, "_follow", followed_and_overtaken)
+    found_first = view.held(key_id) is not None
+    await asyncio.sleep(0)
+    assert (found_first, found) == (True, [False])
+
+
+async def test_a_task_that_asks_again_has_another_reading(sqlite_world: World) -> None:
+    """As a test does that calls the application in its own task, and another process in between."""
+    view = _view(sqlite_world)
+    key_id, asked = await _held_world(sqlite_world)
+    assert view.held(key_id) is not None
+    _revoke(sqlite_world, key_id)
+    assert view.held(key_id) is None
+    assert asked.count("PRAGMA data_version") == 2
+
+
+async def test_where_tasks_may_begin_at_once_nobody_shares_a_reading(sqlite_world: World) -> None:
+    """They stand in no queue: a request may run in the turn in which it came in."""
+    key_id, asked = await _held_world(sqlite_world)
+
+    async def ask() -> None:
+        _view(sqlite_world).held(key_id)
+
     loop = asyncio.get_running_loop()
     loop.set_task_factory(lambda loop, work, **options: asyncio.Task(work, loop=loop, **options))
     try:
-        assert view.held(key_id) is not None
-        _revoke(sqlite_world, key_id)
-        assert view.held(key_id) is None
+        await asyncio.gather(*(ask() for _ in range(3)))
     finally:
         loop.set_task_factory(None)
+    assert asked == ["PRAGMA data_version"] * 3
 
 
 async def test_a_loop_that_ended_early_leaves_its_reading_to_nobody(sqlite_world: World) -> None:
@@ -139,3 +173,20 @@ async def test_a_loop_that_ended_early_leaves_its_reading_to_nobody(sqlite_world
     _revoke(sqlite_world, key_id)
     assert found == [True]
     assert view.held(key_id) is None
+
+
+async def test_who_opens_again_knows_nothing_of_before(sqlite_url: str) -> None:
+    """Each connection counts for itself: the number of the next one may be the same though there was a revocation."""
+    settings = settings_for(sqlite_url)
+    async with world_of(settings) as world:
+        key = await world.new_key()
+        assert await elsewhere.enter(world, key["token"]) == 200
+    for expected in (200, 401, 401):
+        transport = httpx.ASGITransport(app=world.app)
+        async with (
+            world.app.router.lifespan_context(world.app),
+            httpx.AsyncClient(transport=transport, base_url="http://keyhouse.test") as world.http,
+        ):
+            assert await elsewhere.enter(world, key["token"]) == expected
+        if expected == 200:
+            _revoke(world, key["id"])

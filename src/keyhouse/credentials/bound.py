@@ -50,7 +50,7 @@ async def change(
             await tx.execute(update(ChangeHead).values(bound_ms=found.ms, former_bound_ms=found.former_ms))
     if found.former_ms is None:
         return
-    # On SQLite nobody goes by a bound: each request reads the file's change counter.
+    # On SQLite nobody goes by a bound: each request goes by a younger reading of the file's change counter.
     if database.kind == "postgresql":
         # A change that was interrupted may have been committed just now: the wait begins anew.
         end = clock.elapsed() + found.former_ms / 1000 * _MARGIN

@@ -29,14 +29,16 @@ class SqliteView(View):
         self._cursor: sqlite3.Cursor | None = None
         self._version: int | None = None
         self._looked: asyncio.AbstractEventLoop | None = None
+        self._served: set[asyncio.Task[Any] | None] = set()
         self._latest = 0.0
         self._confirmation = _compile(changes.confirmation("sqlite"))
         self._statements = {use: _compile(state.statement(use, "sqlite")) for use in TokenUse}
 
     def held(self, credential_id: str) -> State | None:
-        loop = asyncio.get_running_loop()
-        if self._looked is not loop:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if self._looked is not loop or task in self._served:
             self._look(loop)
+        self._served.add(task)
         found = self.cache.get(credential_id)
         if found is None:
             self.misses += 1
@@ -53,17 +55,21 @@ class SqliteView(View):
         return reading
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One reading serves all who are waiting already. A loop runs its callbacks in the order in which they were
-        queued, so whoever runs before `_look_again` was queued, and their request had come in, before the reading.
+        """One reading serves each task once that is waiting already. A loop runs in the order of its queue, so whoever
+        runs before `_look_again` was queued, and their request had come in, before the reading.
         """
+        self._looked = None
+        self._served.clear()
+        # Before the reading: meanwhile another thread may queue who comes after it.
+        loop.call_soon(self._look_again)
         self._follow()
         # A factory may run a task at once, which is in no queue: of a request that came in after the reading.
         if loop.get_task_factory() is None:
-            loop.call_soon(self._look_again)
             self._looked = loop
 
     def _look_again(self) -> None:
         self._looked = None
+        self._served.clear()
 
     def _follow(self) -> None:
         """Any commit of anybody moves the counter; only then is the log looked at."""
@@ -93,7 +99,8 @@ class SqliteView(View):
         self._follow()
 
     async def close(self) -> None:
-        self._disconnect()
+        # Another connection counts from where it begins: its number may be the same after a change.
+        self._distrust()
 
     def _rows(self, statement: str, *values: Any) -> list[Any]:
         if self._cursor is None:
@@ -109,12 +116,8 @@ class SqliteView(View):
 
     def _distrust(self) -> None:
         """After an error the file may be another one."""
-        self._disconnect()
         self._version = None
         self.cache.clear()
-
-    def _disconnect(self) -> None:
-        self._looked = None
         if self._cursor is not None:
             self._cursor.connection.close()
             self._cursor = None

@@ -78,7 +78,7 @@ class Revocation:
     async def _keep(self, bound: float, grace: float) -> None:
         """Waits until whatever a worker was told before the commit has lost its worth.
 
-        On SQLite nothing has any: each request looks at the file's change counter.
+        On SQLite nothing has any: each request goes by a younger reading of the file's change counter.
         """
         # A death that begins after all that needs no wait. Its moment is cut to whole seconds: up to one of the grace
         # is over already.
