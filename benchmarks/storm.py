@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import selectors
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from benchmarks import load
@@ -22,32 +24,51 @@ from benchmarks.load import Address
 from benchmarks.store import Store
 
 CLIENTS = 200
+CONNECTIONS = 16
 PACE = 500  # requests per second, far below what the server could do: what is measured is waiting, not work
 
 
 def paced(address: Address, request: bytes, seconds: float) -> list[float]:
-    """Latencies in seconds of one request after the other, each from the moment at which it was due."""
-    latencies = []
-    connection = load.Connection(address)
-    with connection.socket:
+    """Latencies in seconds, at an even pace whatever the answers take: over one connection, a client that waits for an
+    answer before it asks again would slow down together with the server, or measure its own queue.
+    """
+    idle = [load.Connection(address) for _ in range(CONNECTIONS)]
+    poller = selectors.DefaultSelector()
+    for connection in idle:
         connection.socket.settimeout(load.STUCK)
-        due = time.perf_counter()
-        until = due + seconds
-        while due < until:
-            wait = due - time.perf_counter()
-            if wait > 0:
-                time.sleep(wait)
-                # The machine woke us late; the server is not to blame for that.
-                due = time.perf_counter()
+        poller.register(connection.socket, selectors.EVENT_READ, connection)
+    latencies: list[float] = []
+    due = time.perf_counter()
+    until = due + seconds
+    while due < until or len(idle) < CONNECTIONS:
+        waits = due < until and idle
+        for key, _ in poller.select(max(0.0, due - time.perf_counter()) if waits else load.STUCK):
+            if _answered(key.data):
+                latencies.append(time.perf_counter() - key.data.began)
+                idle.append(key.data)
+        now = time.perf_counter()
+        if due < until and now >= due and idle:
+            connection = idle.pop()
+            # The machine wakes us late; only where no connection was free the server is to blame for that.
+            connection.began = now if waits else due
             connection.socket.sendall(request)
-            answer = connection.socket.recv(65536)
-            while (parsed := load.parse(answer)) is None:
-                answer += connection.socket.recv(65536)
-            if parsed[0] != 200:
-                raise RuntimeError(f"the guarded request got {parsed[0]}")
-            latencies.append(time.perf_counter() - due)
             due += 1 / PACE
+    poller.close()
+    for connection in idle:
+        connection.socket.close()
     return latencies
+
+
+def _answered(connection: load.Connection) -> bool:
+    """Whether the answer is there whole. Raises RuntimeError for one that is not 200."""
+    connection.held += connection.socket.recv(65536)
+    parsed = load.parse(connection.held)
+    if parsed is None:
+        return False
+    connection.held = b""
+    if parsed[0] != HTTPStatus.OK:
+        raise RuntimeError(f"the guarded request got {parsed[0]}")
+    return True
 
 
 def percentile(latencies: list[float], share: float) -> float:

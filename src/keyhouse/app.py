@@ -138,7 +138,7 @@ def _install(
     database = Database(settings.database_url.get_secret_value(), clock)
     view = open_view(database, clock)
     sightings = Sightings(database)
-    hashing = PasswordHashing()
+    hashing = PasswordHashing(clock=clock)
     metrics = Metrics(database, view, hashing)
     revocation = Revocation(database, clock, waited=metrics.revocation_waited)
     clients = Clients(settings.trusted_proxies)

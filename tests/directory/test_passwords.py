@@ -14,6 +14,7 @@ from passlib.context import CryptContext
 from keyhouse.directory import passwords
 from keyhouse.directory.passwords import MAX_CHARACTERS, PasswordHashing, is_common, normalize, objection
 from keyhouse.errors import Failure
+from support.clock import MovableClock
 
 GOOD = "a long enough passphrase"
 CONTEXT = passwords._CONTEXT
@@ -162,19 +163,39 @@ async def test_beyond_the_queue_it_is_503_and_the_others_are_served(hashing: Pas
     served = [asyncio.create_task(hashing.verify(GOOD, "stored")) for _ in range(3)]
     await asyncio.sleep(0)
     assert hashing.pending == 3
-    told = []
-    for work in (lambda: hashing.verify(GOOD, "stored"), lambda: hashing.hash(GOOD)) * 3:
+    for work in (lambda: hashing.verify(GOOD, "stored"), lambda: hashing.hash(GOOD)):
         with pytest.raises(Failure) as caught:
             await work()
         assert (caught.value.status, caught.value.cause) == (503, "password queue is full")
-        told.append(caught.value.headers["Retry-After"])
-    # Sent away together, they don't come back together.
-    assert sorted(told) == ["1", "1", "2", "2", "3", "3"]
     gate.opened.set()
     assert await asyncio.gather(*served) == [(True, None)] * 3
     assert gate.most == 1
     assert hashing.pending == 0
     assert await hashing.verify(GOOD, "stored") == (True, None)
+
+
+def _told(hashing: PasswordHashing) -> int:
+    with pytest.raises(Failure) as caught:
+        hashing.require_room()
+    return int(caught.value.headers["Retry-After"])
+
+
+async def test_who_is_sent_away_is_told_when_it_is_their_turn() -> None:
+    """One after the other, as fast as hashes are made: sent away together, they don't come back together."""
+    clock = MovableClock()
+    made = PasswordHashing(workers=2, clock=clock)
+    for _ in range(100):
+        await made._run(lambda: clock.advance(0.7))
+    made.pending = 1000
+    assert [_told(made) for _ in range(6)] == [1, 1, 2, 2, 2, 3]
+    clock.advance(2)
+    # The first of them came back; those that follow queue behind the last one.
+    assert [_told(made) for _ in range(3)] == [1, 1, 2]
+    clock.advance(60)
+    assert _told(made) == 1
+    # However many there are, nobody is sent away for good.
+    assert max(_told(made) for _ in range(1000)) == 30
+    made.close()
 
 
 async def test_the_event_loop_goes_on_meanwhile(hashing: PasswordHashing, gate: Gate) -> None:

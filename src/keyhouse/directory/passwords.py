@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import os
 import sys
 import threading
@@ -10,12 +9,14 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from math import ceil
 from typing import TypeVar
 
 from passlib.context import CryptContext
 from passlib.exc import UnknownHashError
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from keyhouse.clock import Clock, SystemClock
 from keyhouse.errors import VALIDATION, unavailable
 
 T = TypeVar("T")
@@ -33,6 +34,9 @@ _CONTEXT = CryptContext(
 _COMMON = frozenset(FREQUENCY_LISTS["passwords"])
 _LONGEST_REPEATED = 8
 _QUEUED_PER_WORKER = 16
+_USUALLY_TAKES = 0.05
+_REMEMBERED = 8
+_LONGEST_WAIT = 30.0
 _NICE = 10
 
 
@@ -71,14 +75,16 @@ class PasswordHashing:
     One worker fewer than there are cores, so that the guard keeps one; each takes 46 MiB.
     """
 
-    def __init__(self, workers: int | None = None, waiting: int | None = None) -> None:
-        width = workers or max(1, (os.cpu_count() or 1) - 1)
-        self._limit = width + (width * _QUEUED_PER_WORKER if waiting is None else waiting)
-        self._pool = ThreadPoolExecutor(width, thread_name_prefix="argon2", initializer=_step_back)
+    def __init__(self, workers: int | None = None, waiting: int | None = None, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._width = workers or max(1, (os.cpu_count() or 1) - 1)
+        self._limit = self._width + (self._width * _QUEUED_PER_WORKER if waiting is None else waiting)
+        self._pool = ThreadPoolExecutor(self._width, thread_name_prefix="argon2", initializer=_step_back)
+        # Seconds of one hash, as of late, and the moment at which the last who was sent away may find room.
+        self._takes = _USUALLY_TAKES
+        self._room_at = float("-inf")
         # Now, and not in somebody's first log-in.
         _nobody()
-        # Seconds: those who are sent away together shall not come back together.
-        self._waits = itertools.cycle((1, 2, 3))
         self.pending = 0
 
     async def hash(self, password: str) -> str:
@@ -95,15 +101,30 @@ class PasswordHashing:
     def require_room(self) -> None:
         """Raises `service_unavailable` when too many wait already, before work is done for nothing."""
         if self.pending >= self._limit:
-            raise unavailable("password queue is full", retry_after=next(self._waits))
+            raise unavailable("password queue is full", retry_after=self._wait())
+
+    def _wait(self) -> int:
+        """Whole seconds until it is the turn of one more, after those who were sent away before. Were they all told the
+        same, they would come back together, and be sent away again.
+        """
+        now = self._clock.elapsed()
+        self._room_at = min(max(now, self._room_at) + self._takes / self._width, now + _LONGEST_WAIT)
+        return max(1, ceil(self._room_at - now))
 
     async def _run(self, work: Callable[[], T]) -> T:
         self.require_room()
         self.pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work)
         finally:
             self.pending -= 1
+
+    def _timed(self, work: Callable[[], T]) -> T:
+        began = self._clock.elapsed()
+        try:
+            return work()
+        finally:
+            self._takes += (self._clock.elapsed() - began - self._takes) / _REMEMBERED
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
