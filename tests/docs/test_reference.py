@@ -57,7 +57,7 @@ RUN = {
         {"what": "far", "at_least": 11, "at_most": None, "value": 123.4, "by_cpu": 120.0, "met": True},
         {"what": "without Node", "at_least": 1.0, "at_most": None, "value": None, "by_cpu": None, "met": False},
     ],
-    "medians_us": {"plain": 55.4, "empty": 67.1, "asked": 72.4, "uncounted": 80.2, "guarded": 93.7},
+    "least_us": {"plain": 55.4, "empty": 67.1, "uncounted": 80.2, "guarded": 93.7},
     "loops_us": {"PRAGMA data_version": 3.04},
     "versions": {"authx": "1.6.0"},
     "revocation": [
