@@ -66,6 +66,14 @@ class Server:
                     total += int((task / "schedstat").read_text().split()[0])
         return total / 1e9
 
+    def loop_cpu(self) -> float:
+        """Seconds of CPU so far of the threads that run event loops, without those that hash or ask a database."""
+        total = 0
+        for pid in family(self.process.pid):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                total += int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
+        return total / 1e9
+
     def memory(self) -> int:
         """Bytes of memory of its own: resident, without pages that are shared files."""
         total = 0

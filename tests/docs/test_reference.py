@@ -43,7 +43,12 @@ RUN = {
         for rate in (900.0, 1000.0, 5000.0)
     ],
     "memory": {"keys": 1_000_000, "grown_mib": 61.2},
-    "login storm": {"p99_ms_alone": [1.0, 2.0, 3.0], "p99_ms_in_the_storm": [2.5]},
+    "login storm": {
+        "p99_ms_alone": [1.0, 2.0, 3.0],
+        "p99_ms_in_the_storm": [2.5],
+        "busy_alone": [0.25],
+        "busy_in_the_storm": [0.5],
+    },
     "late acceptances, SQLite": {
         "requests": 1_000_000,
         "revocations": 1000,
@@ -85,6 +90,7 @@ def test_figures_come_from_results(tmp_path: Path) -> None:
     ):
         assert f"{row}\n" in filled
     assert "was 2.0 ms alone and 2.5 ms while" in filled
+    assert "busy for 25% of the time alone and for 50% in the storm." in filled
     assert "| SQLite | 1,000,000 | 1,000 | 0 | 3 ms | 5 ms |" in filled
     assert "| blind | after 10 ms | longer than 5 s |\n" in filled
     assert "| quick | at once | after 200 ms |\n" in filled

@@ -89,7 +89,11 @@ def _growth(kept: Mapping[str, Any]) -> str:
 def _storm(kept: Mapping[str, Any]) -> str:
     seen = kept["login storm"]
     alone, stormy = median(seen["p99_ms_alone"]), median(seen["p99_ms_in_the_storm"])
-    return f"The guard's 99th percentile was {alone:.1f} ms alone and {stormy:.1f} ms while 200 clients logged in."
+    busy, busier = median(seen["busy_alone"]), median(seen["busy_in_the_storm"])
+    return (
+        f"The guard's 99th percentile was {alone:.1f} ms alone and {stormy:.1f} ms while 200 clients logged in. "
+        f"The worker's event loop was busy for {busy:.0%} of the time alone and for {busier:.0%} in the storm."
+    )
 
 
 def _late(kept: Mapping[str, Any]) -> str:
