@@ -31,11 +31,11 @@ class Hasty(Revocation):
 class BlindView(SqliteView):
     """Looks at the file's change counter now and then, not at each request."""
 
-    _looked = 0.0
+    _blind_until = 0.0
 
     def held(self, credential_id: str) -> State | None:
-        if time.monotonic() >= self._looked + _BLIND_SECONDS:
-            self._looked = time.monotonic()
+        if time.monotonic() >= self._blind_until:
+            self._blind_until = time.monotonic() + _BLIND_SECONDS
             self._follow()
         return self.cache.get(credential_id)
 
