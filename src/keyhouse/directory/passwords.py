@@ -34,9 +34,10 @@ _CONTEXT = CryptContext(
 _COMMON = frozenset(FREQUENCY_LISTS["passwords"])
 _LONGEST_REPEATED = 8
 _QUEUED_PER_WORKER = 16
+# Seconds: of a hash before one was made, and of a wait that is told. Who waits is told by the last few hashes.
 _USUALLY_TAKES = 0.05
-_REMEMBERED = 8
 _LONGEST_WAIT = 30.0
+_REMEMBERED = 8
 _NICE = 10
 
 
