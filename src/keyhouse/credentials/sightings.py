@@ -39,14 +39,14 @@ class Sightings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._uses: dict[str, int] = {}
+        self._uses: dict[str, float] = {}
         self._denials: dict[Denial, Origin] = {}
         self._task: asyncio.Task[None] | None = None
         self._closing = False
 
     def used(self, key_id: str, at: float) -> None:
         """An API key was accepted, at this time by the database's clock."""
-        self._uses[key_id] = int(at)
+        self._uses[key_id] = at
 
     def key_denied(self, key_id: str, origin: Origin) -> None:
         self._denied(Denial("api_key", key_id), origin)
@@ -65,7 +65,7 @@ class Sightings:
         uses, self._uses = self._uses, {}
         try:
             async with self._database.writing() as tx:
-                await store.used(tx, uses)
+                await store.used(tx, {key_id: int(at) for key_id, at in uses.items()})
         except BaseException:
             # Cancelled, too: the server stops while the batch is under way.
             self._uses = uses | self._uses

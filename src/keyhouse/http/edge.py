@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from traceback import format_exception
+from typing import Any
 
 import structlog
 from starlette.requests import Request
@@ -54,6 +55,7 @@ class Edge:
         self._clients = clients
         self._metrics = metrics
         self._applies = applies
+        self._log: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -100,7 +102,9 @@ class Edge:
             self._metrics.verdict(exchange.cause)
         elif who is not None:
             self._metrics.verdict("accepted")
-        log.info(
+        if self._log is None:
+            self._log = log.bind() if structlog.get_config()["cache_logger_on_first_use"] else log
+        self._log.info(
             "request",
             request_id=exchange.request_id,
             method=method,
