@@ -14,8 +14,8 @@ RESULTS = Path(__file__).parent / "results"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("command", choices=["ours", "peers", "anatomy"])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=0.25, help="of each measurement")
     parser.add_argument("--only", default="", help="parts of names, comma-separated; bars left out are not judged")
     parser.add_argument("--quick", action="store_true", help="one short round, to see that everything works")
     options = parser.parse_args()

@@ -9,7 +9,7 @@ from functools import partial
 
 from benchmarks import load, servers
 
-WARM = 0.5  # seconds before each measurement
+WARM = 0.05  # seconds before each measurement
 
 
 @dataclass
