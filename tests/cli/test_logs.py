@@ -81,6 +81,18 @@ def test_a_line_of_json_is_what_happened_and_when(lines: Lines) -> None:
     assert told == {"level": "warning", "event": "it.happened", "status": 401, "cause": NASTY, "nothing": None}
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["plain", 'quotes "\\/', "\x00\x1f\x7f", "\x85\u2028é", "\ud800", 1, -(1 << 70), 0.1, 1e-7, 1e22, True, None],
+)
+def test_a_value_is_told_as_it_is_and_can_be_printed(lines: Lines, value: object) -> None:
+    logs.configure("json")
+    structlog.get_logger("any").info("told", value=value)
+    line = lines()[0]
+    assert line.isprintable()
+    assert json.loads(line)["value"] == value
+
+
 def test_the_time_of_a_line_is_its_own(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     logs.configure("json")
     for seconds, text in (
