@@ -68,3 +68,13 @@ async def test_only_so_many_decisions_are_remembered(world: World, monkeypatch: 
         answer = await world.request("GET", f"{world.base}/datasets/", bearer(key["token"]))
         assert answer.status_code == 200
         assert len(world.keyhouse.gate._admissions) <= 2
+
+
+@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", "Bearer      ", "BEARER\t \t"])
+async def test_a_token_has_one_place_however_its_header_is_written(world: World, scheme: str) -> None:
+    """Or one live key would push all others out."""
+    key = await world.new_key()
+    for begin in ("Bearer ", scheme):
+        headers = {"Authorization": f"{begin}{key['token']}"}
+        assert (await world.request("GET", f"{world.base}/datasets/", headers)).status_code == 200
+        assert len(world.keyhouse.gate._admissions) == 2, "the admin's token and the key"

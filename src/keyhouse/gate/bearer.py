@@ -7,10 +7,10 @@ from keyhouse.errors import Failure, failure, invalid_token
 MAX_TOKEN_BYTES = 8192
 
 
-def presented(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The value of the one Authorization header among the raw headers of an ASGI scope.
+def token(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The text of the one Bearer token in the raw headers of an ASGI scope.
 
-    Raises `not_authenticated` when there is none, `invalid_token` when there are several and one is of this scheme.
+    Raises `not_authenticated` when none is presented, `invalid_token` when what is presented can't be one.
     """
     found = None
     for name, value in headers:
@@ -18,19 +18,9 @@ def presented(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
             if found is not None:
                 raise _several(headers)
             found = value
-    if found is None:
+    if found is None or not (found.startswith(b"Bearer ") or _is_bearer(found)):
         raise failure("not_authenticated")
-    return found
-
-
-def token(value: bytes) -> bytes:
-    """The text of the token in an Authorization header.
-
-    Raises `not_authenticated` when it is of another scheme, `invalid_token` when what is presented can't be one.
-    """
-    if not _is_bearer(value):
-        raise failure("not_authenticated")
-    text = value[6:].strip(b" \t")
+    text = found[6:].strip(b" \t")
     if len(text) > MAX_TOKEN_BYTES:
         raise invalid_token("too long")
     return text

@@ -79,9 +79,9 @@ class Gate:
         of token will do. Raises, in this order: `not_authenticated`, `invalid_token`, `service_unavailable` when
         neither can be told, `not_found` for a company that is not the principal's, `permission_denied`.
         """
-        presented = bearer.presented(headers)
-        fingerprint = blake2b(presented).digest()
-        admission = self._admissions.get(fingerprint) or self._verify(bearer.token(presented))
+        token = bearer.token(headers)
+        fingerprint = blake2b(token).digest()
+        admission = self._admissions.get(fingerprint) or self._verify(token)
         state = self._view.held(admission.credential_id) or await self._load(admission.claims, exchange)
         now = self._view.now()
         if admission.state is not state or admission.company_id != company_id or now >= admission.ends:
