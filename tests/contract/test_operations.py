@@ -137,7 +137,7 @@ def logged() -> Iterator[tuple[str, str, set[str]]]:
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="log"), attr=level),
+                    func=ast.Attribute(value=ast.Name(id="log") | ast.Attribute(attr="_log"), attr=level),
                     args=[ast.Constant(value=str(event))],
                     keywords=keywords,
                 ):
