@@ -26,7 +26,7 @@ _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}|khr_[A-Za-z0
 _PLAIN = re.compile(r"[!#-<>-~]+")
 # Nothing makes spans before this is imported: asking that costs next to nothing, asking for the span at each line more.
 TRACING = "opentelemetry.sdk.trace"
-# Of these pydantic-core makes the standard library's JSON, but for what is not plain ASCII, in a third of the time.
+# Of these pydantic-core makes the standard library's JSON, but for what is not plain ASCII, and is quicker.
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 _encode = json.JSONEncoder(separators=(",", ":"), default=repr, skipkeys=True).encode
 Render = Callable[[str, Event], str]

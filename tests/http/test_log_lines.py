@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from support.commands import PATIENCE, Server
-from support.world import SECRET
+from support.world import SECRET, World
 
 NASTY = "a\nb\r\x00\x0b\x1b[31m\x1b]0;t\x07\u2028\x85\x9b31m\ufeff\u202e" + '"\\ \x7f = é'
 CONSOLE = re.compile(rb"\d\d:\d\d:\d\d (info|warning|error|critical) +[ -~]+")
@@ -131,3 +132,20 @@ def test_a_server_that_does_not_come_up_says_why_in_one_line(tmp_path: Path, for
     written = server.err.read_bytes()
     assert written.count(b"\n") == 1
     assert b"\x1b" not in written
+
+
+async def test_who_configures_the_log_anew_gets_the_line_of_a_request(world: World) -> None:
+    """Where structlog's configuration, as by default, lets no logger keep an older one."""
+    told: list[list[object]] = [[], []]
+    try:
+        for lines in told:
+
+            def keep(_logger: object, _name: str, event: Any, lines: list[object] = lines) -> Any:
+                lines.append(event["event"])
+                raise structlog.DropEvent
+
+            structlog.configure(processors=[keep])
+            await world.request("GET", "/api/v1/auth/me/", world.admin)
+    finally:
+        structlog.reset_defaults()
+    assert told == [["request"], ["request"]]
