@@ -3,6 +3,7 @@
 Standard output belongs to what a command was asked for. The libraries' own logging goes through the same lines.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -67,20 +68,48 @@ def _uncaught(where: str, error: BaseException | None) -> None:
 
 
 class _Lines:
-    """Where lines go, by whatever method of a logger. A full disk or a closed pipe stops no request."""
+    """Where lines go, by whatever method of a logger. A full disk or a closed pipe stops no request.
+
+    What an event loop tells of its requests in one turn is written at once at the turn's end. All else, which may be
+    the last that a process says, is written as it comes.
+    """
 
     def __init__(self, write: Callable[[str], Any], flush: Callable[[], Any]) -> None:
         self._write = write
         self._flush = flush
+        self._waiting: list[str] = []
+        # Which loop writes at the end of its turn. One that was closed before does not, and is another than the next.
+        self._due: asyncio.AbstractEventLoop | None = None
+
+    def info(self, line: str) -> None:
+        self._waiting.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._out()
+            return
+        if self._due is not loop:
+            self._due = loop
+            loop.call_soon(self._out)
 
     def msg(self, line: str) -> None:
+        self._waiting.append(line)
+        self._out()
+
+    debug = warning = error = critical = msg
+
+    def _out(self) -> None:
+        self._due = None
+        # Another thread may add lines meanwhile: no more are taken away than were written.
+        lines = self._waiting[:]
+        del self._waiting[: len(lines)]
+        if not lines:
+            return
         try:
-            self._write(line + "\n")
+            self._write("".join(f"{line}\n" for line in lines))
             self._flush()
         except (OSError, ValueError):
             pass
-
-    debug = info = warning = error = critical = msg
 
 
 class _Handler(logging.Handler):

@@ -1,5 +1,6 @@
 """The log: one line for each event, whatever is in it, and never a token."""
 
+import asyncio
 import gc
 import json
 import logging
@@ -223,6 +224,57 @@ def test_a_line_that_can_not_be_written_stops_nobody(monkeypatch: pytest.MonkeyP
     structlog.get_logger("any").info("event")
     logging.getLogger("library").warning("event")
     assert lines() == []
+
+
+@pytest.mark.usefixtures("lines")
+async def test_the_lines_of_one_turn_of_a_loop_are_written_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+    monkeypatch.setattr(sys.stderr, "write", written.append)
+    logs.configure("json")
+    log = structlog.get_logger("any")
+    log.info("first")
+    log.info("second")
+    assert written == []
+    await asyncio.sleep(0)
+    (whole,) = written
+    assert [json.loads(line)["event"] for line in whole.splitlines()] == ["first", "second"]
+    log.info("third")
+    await asyncio.sleep(0)
+    assert len(written) == 2
+
+
+@pytest.mark.parametrize("level", ["debug", "warning", "error", "critical"])
+async def test_what_may_be_the_last_line_is_written_as_it_comes(lines: Lines, level: str) -> None:
+    logs._configure(logs._json, logging.DEBUG)
+    log = structlog.get_logger("any")
+    log.info("before")
+    getattr(log, level)("now")
+    assert [json.loads(line)["event"] for line in lines()] == ["before", "now"]
+    await asyncio.sleep(0)
+    assert lines() == []
+
+
+def test_a_line_of_a_loop_that_was_closed_comes_with_the_next(lines: Lines) -> None:
+    logs.configure("json")
+    log = structlog.get_logger("any")
+
+    async def tell(name: str) -> None:
+        log.info(name)
+
+    def leave_at_once(name: str) -> None:
+        loop = asyncio.new_event_loop()
+        loop.call_soon(log.info, name)
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        loop.close()
+
+    leave_at_once("first")
+    assert lines() == []
+    asyncio.run(tell("second"))
+    assert [json.loads(line)["event"] for line in lines()] == ["first", "second"]
+    leave_at_once("third")
+    log.info("outside of any loop")
+    assert [json.loads(line)["event"] for line in lines()] == ["third", "outside of any loop"]
 
 
 def test_silence_holds_until_it_is_over(lines: Lines) -> None:

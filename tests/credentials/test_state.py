@@ -47,6 +47,18 @@ async def test_a_live_key(rooms: Rooms) -> None:
     assert (reading.seq, reading.cause) == (0, "")
 
 
+async def test_what_keys_of_a_company_have_alike_is_held_once(rooms: Rooms) -> None:
+    states = []
+    for _ in range(2):
+        key = (await rooms.key(rooms.member, role="member", scopes=["datasets:read", "api_keys:read"])).record.key
+        reading = await _read(rooms, TokenUse.API_KEY, key.id)
+        assert reading.state is not None
+        states.append(reading.state)
+    first, second = states
+    for name in ("user_id", "company_id", "scopes", "roles"):
+        assert getattr(first, name) is getattr(second, name)
+
+
 async def test_a_live_session_has_all_of_its_users_companies(rooms: Rooms) -> None:
     session = await _session_id(rooms, rooms.admin)
     async with rooms.database.writing() as tx:

@@ -1,5 +1,6 @@
 """Which payload is a token of ours: every claim present, of its type, and of one kind of token."""
 
+import json
 from typing import Any
 
 import pytest
@@ -32,6 +33,12 @@ def test_what_was_encoded_is_what_is_parsed(payload: dict[str, Any]) -> None:
     claims = _parse(payload)
     assert claims.payload() == payload
     assert _parse(claims.payload()) == claims
+
+
+def test_what_tokens_of_a_company_have_alike_is_held_once() -> None:
+    first, second = (_parse(json.loads(json.dumps(API_KEY))) for _ in range(2))
+    for name in ("iss", "aud", "sub", "scope", "company_id"):
+        assert getattr(first, name) is getattr(second, name)
 
 
 def test_the_credential_of_an_access_token_is_its_session_and_of_a_key_the_key() -> None:

@@ -92,8 +92,11 @@ class PostgresqlView(View):
             await pool.release(connection)
 
     def now(self) -> float:
-        self._latest = max(self._latest, self.clock.elapsed() + self._time_offset)
-        return self._latest
+        now = self.clock.elapsed() + self._time_offset
+        if now < self._latest:
+            return self._latest
+        self._latest = now
+        return now
 
     async def open(self) -> None:
         self._pool = asyncpg.create_pool(

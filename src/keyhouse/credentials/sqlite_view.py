@@ -92,8 +92,11 @@ class SqliteView(View):
         return 0.0
 
     def now(self) -> float:
-        self._latest = max(self._latest, self.clock.wall())
-        return self._latest
+        now = self.clock.wall()
+        if now < self._latest:
+            return self._latest
+        self._latest = now
+        return now
 
     async def open(self) -> None:
         self._follow()

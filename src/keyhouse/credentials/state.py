@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from sys import intern
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select
@@ -11,6 +13,8 @@ from keyhouse.credentials.models import ApiKey, ChangeHead, Session
 from keyhouse.directory.models import Membership, User
 from keyhouse.errors import unavailable
 from keyhouse.tokens import TokenUse
+
+_ALIKE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +137,26 @@ def _api_key(credential_id: str, rows: Sequence[Sequence[Any]]) -> Reading:
         State(
             credential_id,
             TokenUse.API_KEY,
-            user_id,
-            company_id,
-            frozenset(scopes.split()),
-            {company_id: role},
+            intern(user_id),
+            intern(company_id),
+            _scopes(scopes),
+            _roles(company_id, role),
             retires_at if retired else expires_at,
             retired,
             replaces is not None and used_at is None,
         ),
     )
+
+
+# What many keys of a company have alike is kept once for all that a worker holds.
+@lru_cache(maxsize=_ALIKE)
+def _scopes(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+@lru_cache(maxsize=_ALIKE)
+def _roles(company_id: str, role: str) -> Mapping[str, str]:
+    return {company_id: role}
 
 
 def _session(credential_id: str, rows: Sequence[Sequence[Any]]) -> Reading:

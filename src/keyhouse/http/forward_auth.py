@@ -4,7 +4,7 @@ The hot route of every such service, so that it is answered before the framework
 """
 
 import re
-from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,6 +29,7 @@ _DOCUMENTED = {
     "X-Auth-Credential": "The id of the API key or session",
     "X-Auth-Scopes": "Its scopes, space-separated",
 }
+_RAW = {name: name.lower().encode() for name in _DOCUMENTED}
 ANSWERS: dict[int | str, dict[str, Any]] = {
     204: {
         "description": "The request may pass",
@@ -52,7 +53,7 @@ class ForwardAuth:
             "X-Auth-User": who.user_id,
             "X-Auth-Company": who.company_id or "",
             "X-Auth-Credential": who.credential_id,
-            "X-Auth-Scopes": " ".join(sorted(who.scopes)),
+            "X-Auth-Scopes": _listed(who.scopes),
         }
 
     async def _admit(self, scope: Scope) -> Principal:
@@ -107,10 +108,15 @@ class VerifyFirst:
             await self.app(scope, receive, send)
             return
         scope["route"] = _ROUTE
-        headers: Mapping[str, str] = await self._verify.headers(scope)
-        raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        headers = await self._verify.headers(scope)
+        raw = [(_RAW[name], value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 204, "headers": raw})
         await send({"type": "http.response.body", "body": b""})
+
+
+@lru_cache(maxsize=1024)
+def _listed(scopes: frozenset[str]) -> str:
+    return " ".join(sorted(scopes))
 
 
 class _Route:

@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from sys import intern
 from typing import Any, NoReturn
 
 from keyhouse.db.base import is_id
 
 _SCOPE = re.compile(r"(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?")
 _LATEST = 1 << 53
+# The same in many tokens, of which a worker remembers thousands.
+_SHARED = ("sub", "scope", "company_id")
 _COMMON = ("iss", "aud", "sub", "jti", "iat", "exp", "token_use", "scope")
 
 
@@ -80,7 +83,8 @@ def parse(payload: Mapping[str, Any], issuer: str, audience: str) -> Claims:
             _fail(name)
     # RFC 7519 section 4: claims that are not understood are ignored, those of the other kind among them.
     known = {name: payload[name] for name in (*_COMMON, *own, "nbf") if name in payload}
-    return Claims(**{**known, "token_use": TokenUse(str(use))})
+    known.update({name: intern(known[name]) for name in _SHARED if name in known})
+    return Claims(**{**known, "iss": issuer, "aud": audience, "token_use": TokenUse(str(use))})
 
 
 def _fail(cause: str) -> NoReturn:
