@@ -2,15 +2,27 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 
+from keyhouse.credentials import wal_index
 from keyhouse.credentials.sqlite_view import SqliteView
 from support import elsewhere
 from support.world import World, settings_for, world_of
+
+in_memory_alone = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells what is mapped where")
+
+
+@pytest.fixture(params=["memory", "pragma"], autouse=True)
+def counter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What is read at each request: whatever holds for one holds for the other."""
+    if request.param == "pragma":
+        monkeypatch.setattr(wal_index, "header", lambda _: None)
+    return str(request.param)
 
 
 @pytest.fixture
@@ -71,30 +83,23 @@ def _revoke(world: World, key_id: str) -> None:
     other.close()
 
 
-async def _held_world(world: World) -> tuple[str, list[str]]:
-    """The id of a key that its view holds, and what the view asks the file from now on."""
+def _checkpoint(world: World, mode: str) -> None:
+    """All of the log goes into the file, as anybody may have it."""
+    other = sqlite3.connect(world.keyhouse.database.path)
+    assert other.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()[0][0] == 0
+    other.close()
+
+
+async def _held_key(world: World) -> str:
+    """The id of a key that the view holds."""
     key = await world.new_key()
     assert await elsewhere.enter(world, key["token"]) == 200
-    asked: list[str] = []
-    _view(world)._cursor.connection.set_trace_callback(asked.append)
-    return key["id"], asked
+    return str(key["id"])
 
 
-async def test_requests_that_wait_together_share_a_reading(sqlite_world: World) -> None:
-    key_id, asked = await _held_world(sqlite_world)
-
-    async def ask() -> bool:
-        return _view(sqlite_world).held(key_id) is not None
-
-    for _ in range(2):
-        assert await asyncio.gather(*(ask() for _ in range(5))) == [True] * 5
-    assert asked == ["PRAGMA data_version"] * 2
-
-
-async def test_a_request_that_comes_in_after_a_reading_has_its_own(sqlite_world: World) -> None:
-    """Its task is made while those run who were there at the reading, and meanwhile somebody was told it is over."""
-    view = _view(sqlite_world)
-    key_id, _ = await _held_world(sqlite_world)
+async def test_a_request_that_comes_in_after_a_revocation_in_the_same_turn_is_refused(sqlite_world: World) -> None:
+    """Its task is made while those run who came in before, and meanwhile somebody was told it is over."""
+    view, key_id = _view(sqlite_world), await _held_key(sqlite_world)
 
     async def ask() -> bool:
         return view.held(key_id) is not None
@@ -109,12 +114,45 @@ async def test_a_request_that_comes_in_after_a_reading_has_its_own(sqlite_world:
     assert not await later
 
 
-async def test_a_request_that_another_thread_brings_during_a_reading_has_its_own(
+async def test_a_request_in_the_task_of_another_is_refused(sqlite_world: World) -> None:
+    """As a test does that calls the application in its own task, and another process in between."""
+    view, key_id = _view(sqlite_world), await _held_key(sqlite_world)
+    assert view.held(key_id) is not None
+    _revoke(sqlite_world, key_id)
+    assert view.held(key_id) is None
+
+
+async def test_a_request_whose_task_begins_at_once_is_refused(sqlite_world: World) -> None:
+    """It stands in no queue, as with `asyncio.eager_task_factory`: here it runs while it is made."""
+    view, key_id = _view(sqlite_world), await _held_key(sqlite_world)
+
+    async def ask() -> bool:
+        return view.held(key_id) is not None
+
+    def at_once(loop: asyncio.AbstractEventLoop, work: Any, **_: Any) -> Any:
+        made = loop.create_future()
+        try:
+            work.send(None)
+        except StopIteration as done:
+            made.set_result(done.value)
+        return made
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(at_once)
+    try:
+        before = loop.create_task(ask())
+        _revoke(sqlite_world, key_id)
+        after = loop.create_task(ask())
+    finally:
+        loop.set_task_factory(None)
+    assert (before.result(), after.result()) == (True, False)
+
+
+async def test_a_request_that_another_thread_brings_during_a_reading_is_refused(
     sqlite_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The driver lets other threads run while it reads; one of them was told that the key is dead, and asks."""
-    view = _view(sqlite_world)
-    key_id, _ = await _held_world(sqlite_world)
+    view, key_id = _view(sqlite_world), await _held_key(sqlite_world)
     loop, follow = asyncio.get_running_loop(), view._follow
     found: list[bool] = []
 
@@ -130,49 +168,106 @@ async def test_a_request_that_another_thread_brings_during_a_reading_has_its_own
     assert (found_first, found) == (True, [False])
 
 
-async def test_a_task_that_asks_again_has_another_reading(sqlite_world: World) -> None:
-    """As a test does that calls the application in its own task, and another process in between."""
+async def test_what_is_committed_while_the_log_answers_is_seen_by_the_next_request(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, rows, asked = _view(sqlite_world), _view(sqlite_world)._rows, []
+    first, second = await _held_key(sqlite_world), await _held_key(sqlite_world)
+    _revoke(sqlite_world, first)
+
+    def overtaken(statement: str, *values: Any) -> Any:
+        found = rows(statement, *values)
+        if statement == view._confirmation and not asked:
+            asked.append(statement)
+            _revoke(sqlite_world, second)
+        return found
+
+    monkeypatch.setattr(view, "_rows", overtaken)
+    assert view.held(first) is None
+    assert asked
+    assert view.held(second) is None
+
+
+@pytest.mark.parametrize("mode", ["PASSIVE", "FULL", "RESTART", "TRUNCATE"])
+async def test_a_checkpoint_hides_nothing(sqlite_world: World, mode: str) -> None:
+    view, keys = _view(sqlite_world), [await _held_key(sqlite_world) for _ in range(4)]
+    for key_id in keys[:2]:
+        _checkpoint(sqlite_world, mode)
+        assert view.held(key_id) is not None
+        _revoke(sqlite_world, key_id)
+        assert view.held(key_id) is None
+    for key_id in keys[2:]:
+        _revoke(sqlite_world, key_id)
+        _checkpoint(sqlite_world, mode)
+        assert view.held(key_id) is None
+
+
+@in_memory_alone
+async def test_a_log_that_began_anew_and_is_as_long_as_before_is_another(sqlite_world: World, counter: str) -> None:
     view = _view(sqlite_world)
-    key_id, asked = await _held_world(sqlite_world)
-    assert view.held(key_id) is not None
-    _revoke(sqlite_world, key_id)
-    assert view.held(key_id) is None
-    assert asked.count("PRAGMA data_version") == 2
+    first, second = await _held_key(sqlite_world), await _held_key(sqlite_world)
+    _checkpoint(sqlite_world, "TRUNCATE")
+    _revoke(sqlite_world, first)
+    frames = b"" if counter == "pragma" else view._header[16:20].tobytes()
+    assert view.held(second) is not None
+    _checkpoint(sqlite_world, "TRUNCATE")
+    _revoke(sqlite_world, second)
+    assert frames == (b"" if counter == "pragma" else view._header[16:20].tobytes())
+    assert view.held(second) is None
 
 
-async def test_where_tasks_may_begin_at_once_nobody_shares_a_reading(sqlite_world: World) -> None:
-    """They stand in no queue: a request may run in the turn in which it came in."""
-    key_id, asked = await _held_world(sqlite_world)
+_WRITER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=60)
+connection.execute("PRAGMA synchronous=OFF")
+for number in range(500):
+    connection.execute("BEGIN IMMEDIATE")
+    [[seq]] = connection.execute("UPDATE change_head SET seq = seq + 1 RETURNING seq").fetchall()
+    connection.execute("INSERT INTO changes VALUES (?, 'api_key', 'nobody', 0)", (seq,))
+    connection.execute("COMMIT")
+    print(seq, flush=True)
+    if number % 25 == 0:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+"""
 
-    async def ask() -> None:
-        _view(sqlite_world).held(key_id)
 
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(lambda loop, work, **options: asyncio.Task(work, loop=loop, **options))
-    try:
-        await asyncio.gather(*(ask() for _ in range(3)))
-    finally:
-        loop.set_task_factory(None)
-    assert asked == ["PRAGMA data_version"] * 3
+async def test_whatever_other_processes_have_committed_is_applied(sqlite_world: World) -> None:
+    """They write at the same time, as fast as they can, so that readings fall into the middle of commits."""
+    view, told = _view(sqlite_world), 0
+    await _held_key(sqlite_world)
+
+    async def write() -> None:
+        nonlocal told
+        writer = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _WRITER, sqlite_world.keyhouse.database.path, stdout=asyncio.subprocess.PIPE
+        )
+        assert writer.stdout is not None
+        async for line in writer.stdout:
+            view.held("anything")
+            assert view.applied >= int(line)
+            told += 1
+        assert await writer.wait() == 0
+
+    await asyncio.gather(write(), write())
+    assert told == 1000
 
 
-async def test_a_loop_that_ended_early_leaves_its_reading_to_nobody(sqlite_world: World) -> None:
-    """As a test client's may, which has one for each request: the turn at whose end it would look again never comes."""
+@in_memory_alone
+async def test_nobody_can_read_the_memory_of_a_view_that_was_closed(sqlite_world: World, counter: str) -> None:
+    """SQLite may have given it back, and then the process would die of it."""
     view = _view(sqlite_world)
-    key_id, _ = await _held_world(sqlite_world)
-    found: list[bool] = []
-
-    def one_turn() -> None:
-        loop = asyncio.new_event_loop()
-        loop.call_soon(lambda: found.append(view.held(key_id) is not None))
-        loop.stop()
-        loop.run_forever()
-        loop.close()
-
-    await asyncio.to_thread(one_turn)
-    _revoke(sqlite_world, key_id)
-    assert found == [True]
-    assert view.held(key_id) is None
+    await _held_key(sqlite_world)
+    header = view._header
+    assert (header is None) == (counter == "pragma")
+    # For the test alone, that it may fail: this one keeps the memory there.
+    other = sqlite3.connect(sqlite_world.keyhouse.database.path)
+    other.execute("SELECT count(*) FROM companies").fetchall()
+    await view.close()
+    assert view._header is None
+    if header is not None:
+        with pytest.raises(ValueError, match="released"):
+            header.tobytes()
+    other.close()
 
 
 async def test_who_opens_again_knows_nothing_of_before(sqlite_url: str) -> None:

@@ -1,6 +1,5 @@
-"""The view on SQLite: each request goes by a reading of the file's change counter that was made after it came in."""
+"""The view on SQLite: each request reads for itself whether anything was committed."""
 
-import asyncio
 import sqlite3
 from math import inf
 from pathlib import Path
@@ -10,7 +9,7 @@ from sqlalchemy import Select
 from sqlalchemy.dialects import sqlite
 
 from keyhouse.clock import Clock
-from keyhouse.credentials import changes, state
+from keyhouse.credentials import changes, state, wal_index
 from keyhouse.credentials.cache import StateCache
 from keyhouse.credentials.state import Reading, State
 from keyhouse.credentials.view import View
@@ -19,26 +18,25 @@ from keyhouse.tokens import TokenUse
 
 
 class SqliteView(View):
-    """Reads on a synchronous connection of its own that never writes and is never inside a transaction:
-    `data_version` is blind to its own connection's writes, inside a read transaction and under an open cursor.
+    """Reads the header of SQLite's WAL-index in memory, and where that is not to be had, `PRAGMA data_version`.
+
+    Both on a synchronous connection of its own. It keeps the memory there, and it never writes and is never inside a
+    transaction: `data_version` is blind to its own connection's writes, inside a read transaction and under an open
+    cursor.
     """
 
     def __init__(self, path: Path, clock: Clock, cache: StateCache | None = None) -> None:
         super().__init__(clock, cache)
         self._path = path
         self._cursor: sqlite3.Cursor | None = None
-        self._version: int | None = None
-        self._looked: asyncio.AbstractEventLoop | None = None
-        self._served: set[asyncio.Task[Any] | None] = set()
+        self._header: memoryview | None = None
+        self._version: bytes | int | None = None
         self._latest = 0.0
         self._confirmation = _compile(changes.confirmation("sqlite"))
         self._statements = {use: _compile(state.statement(use, "sqlite")) for use in TokenUse}
 
     def held(self, credential_id: str) -> State | None:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        if self._looked is not loop or task in self._served:
-            self._look(loop)
-        self._served.add(task)
+        self._follow()
         found = self.cache.get(credential_id)
         if found is None:
             self.misses += 1
@@ -54,31 +52,17 @@ class SqliteView(View):
         self.admit(reading)
         return reading
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One reading serves each task once that is waiting already. A loop runs in the order of its queue, so whoever
-        runs before `_look_again` was queued, and their request had come in, before the reading.
-        """
-        self._looked = None
-        self._served.clear()
-        # Before the reading: meanwhile another thread may queue who comes after it.
-        loop.call_soon(self._look_again)
-        self._follow()
-        # A factory may run a task at once, which is in no queue: of a request that came in after the reading.
-        if loop.get_task_factory() is None:
-            self._looked = loop
-
-    def _look_again(self) -> None:
-        self._looked = None
-        self._served.clear()
-
     def _follow(self) -> None:
-        """Any commit of anybody moves the counter; only then is the log looked at."""
+        """Any commit of anybody moves the version; only then is the log looked at."""
         try:
-            version = self._rows("PRAGMA data_version")[0][0]
+            if self._cursor is None:
+                self._connect()
+            # Before the log is asked: what is committed while it answers must show at the next request.
+            version = self._rows("PRAGMA data_version")[0][0] if self._header is None else self._header.tobytes()
             if version != self._version:
                 asked = self.clock.elapsed()
                 self.confirm(asked, *changes.read(self._rows(self._confirmation, self.since)))
-                # Kept only now: had the log not been read, the next request must find the counter moved again.
+                # Kept only now: had the log not been read, the next request must find that the version moved.
                 self._version = version
         except sqlite3.Error as error:
             self._distrust()
@@ -105,22 +89,39 @@ class SqliteView(View):
         # Another connection counts from where it begins: its number may be the same after a change.
         self._distrust()
 
+    def _connect(self) -> sqlite3.Cursor:
+        """Decides with each connection anew where its version is read: the two kinds are not to be compared."""
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            # Reads the file as well, and with that SQLite maps the index.
+            mode = connection.execute("PRAGMA journal_mode").fetchall()[0][0]
+        except sqlite3.Error:
+            connection.close()
+            raise
+        self._cursor = connection.cursor()
+        # In another mode this connection keeps no mapping, and one that is there goes when somebody else's goes.
+        self._header = wal_index.header(self._path) if mode == "wal" else None
+        return self._cursor
+
     def _rows(self, statement: str, *values: Any) -> list[Any]:
-        if self._cursor is None:
-            self._cursor = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                timeout=0,
-                isolation_level=None,
-                check_same_thread=False,
-            ).cursor()
+        cursor = self._cursor or self._connect()
         # To the last row: under an open cursor the counter stands still.
-        return self._cursor.execute(statement, values).fetchall()
+        return cursor.execute(statement, values).fetchall()
 
     def _distrust(self) -> None:
         """After an error the file may be another one."""
         self._version = None
         self.cache.clear()
+        if self._header is not None:
+            # First, for whoever might still hold it: reading it is an error from now on, and not a dead process.
+            self._header.release()
+            self._header = None
         if self._cursor is not None:
             self._cursor.connection.close()
             self._cursor = None
