@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 import logging
+import re
 import sys
 import threading
 import warnings
@@ -275,6 +276,42 @@ def test_a_line_of_a_loop_that_was_closed_comes_with_the_next(lines: Lines) -> N
     leave_at_once("third")
     log.info("outside of any loop")
     assert [json.loads(line)["event"] for line in lines()] == ["third", "outside of any loop"]
+
+
+Request = tuple[str, float, str, str, int, str | None, str | None, str | None, str | None]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("0199f4a2-6c1e", 0.12, "GET", "/api/v1/auth/verify/", 204, "0199-user", "0199-key", None, "127.0.0.1"),
+        ("a.b_c-D", 1234.5, "PATCH", "", 401, None, None, "exp in the past", None),
+        ("x" * 128, 0.0, '"\\\n', "/é/{\u2028}", 0, "\ud800", "\x7f", NASTY, "fe80::1%eth0"),
+        (JWT, 7, "GET", "/", 200, None, None, None, JWT),
+    ],
+)
+def test_the_line_of_a_request_is_that_of_any_event(lines: Lines, told: Request) -> None:
+    """It is written in a shorter way."""
+    logs.configure("json")
+    logger = structlog.get_logger("keyhouse.request")
+    tell = logs.of_requests(logger)
+    request_id, ms, *alike = told
+    for _ in range(2):
+        tell(*told)
+        fields = dict(zip(logs.REQUEST_FIELDS, alike, strict=True))
+        logger.info("request", request_id=request_id, **fields, ms=ms)
+        short, usual = (re.sub(r'"timestamp":"[^"]+"', "", line) for line in lines())
+        assert short == usual
+        assert JWT not in short
+
+
+def test_the_line_of_a_request_for_the_eye_is_that_of_any_event(lines: Lines) -> None:
+    logs.configure("console")
+    logger = structlog.get_logger("keyhouse.request")
+    logs.of_requests(logger)("id", 0.5, "GET", "/", 200, None, None, None, "127.0.0.1")
+    logger.info("request", request_id="id", method="GET", route="/", status=200, client="127.0.0.1", ms=0.5)
+    short, usual = (line[9:] for line in lines())
+    assert short == usual
 
 
 def test_silence_holds_until_it_is_over(lines: Lines) -> None:
