@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from keyhouse.db import Database, engine, sqlite_driver
-from keyhouse.db.base import new_id
+from keyhouse.db.base import new_id, table
 from keyhouse.directory.models import Company
 from keyhouse.errors import Failure
 
@@ -25,9 +25,9 @@ async def _names(database: Database) -> list[str]:
         return sorted((await tx.scalars(select(Company.name))).all())
 
 
-async def _write(database: Database) -> None:
+async def _write(database: Database, name: str = "Acme") -> None:
     async with database.writing() as tx:
-        tx.add(_company())
+        tx.add(_company(name))
 
 
 @pytest.fixture
@@ -158,7 +158,59 @@ async def test_a_statement_takes_one_turn_of_the_drivers_thread(
         await tx.flush()
         assert (await tx.scalars(select(Company.name).order_by(Company.name))).all() == ["Acme", "Another"]
         turns.append("end")
-    assert turns == ["BEGIN", "INSERT", "SELECT", "end", "commit", "rollback"]
+    assert turns == ["BEGIN", "INSERT", "SELECT", "end", "commit"]
+    turns.clear()
+    async with sqlite.reading() as tx:
+        await tx.scalars(select(Company.name))
+        await tx.scalars(select(Company.id))
+    async with sqlite.reading():
+        pass
+    assert turns == ["SELECT", "SELECT", "commit"]
+
+
+async def test_what_is_read_in_a_transaction_is_of_one_moment(sqlite: Database) -> None:
+    async with sqlite.reading() as tx:
+        assert (await tx.scalars(select(Company.name))).all() == []
+        await _write(sqlite)
+        assert (await tx.scalars(select(Company.name))).all() == []
+    assert await _names(sqlite) == ["Acme"]
+
+
+async def test_a_statement_of_many_rows_is_in_the_transaction_too(sqlite: Database) -> None:
+    rows = [{"id": new_id(), "name": name, "created_at": 1} for name in "ab"]
+
+    async def write_and_fail() -> None:
+        async with sqlite.reading() as tx:
+            await tx.execute(insert(table(Company)), rows)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await write_and_fail()
+    assert await _names(sqlite) == []
+
+
+@pytest.mark.parametrize("step", ["BEGIN IMMEDIATE", "INSERT", "commit"])
+async def test_who_is_cancelled_at_any_step_leaves_no_transaction_behind(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Also when the driver's thread begins what was asked for only after nobody waits for it any more."""
+    take = sqlite_driver.Connection._execute
+
+    async def cancelled(self: sqlite_driver.Connection, work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        if not str(arguments[0] if arguments else work.__name__).startswith(step):
+            return await take(self, work, *arguments, **named)
+        turn = asyncio.ensure_future(take(self, work, *arguments))
+        await asyncio.sleep(0)
+        turn.cancel()
+        raise asyncio.CancelledError
+
+    for _ in range(5):
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite_driver.Connection, "_execute", cancelled)
+            with pytest.raises(asyncio.CancelledError):
+                await _write(sqlite, "cancelled")
+        await _write(sqlite, "written")
+    assert [name for name in await _names(sqlite) if name != "cancelled"] == ["written"] * 5
 
 
 def test_what_was_closed_is_good_for_another_event_loop(sqlite_url: str) -> None:

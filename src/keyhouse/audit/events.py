@@ -7,7 +7,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from keyhouse.audit.models import AuditEvent
-from keyhouse.db.base import new_id
+from keyhouse.db.base import new_id, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def record(
         for company_id in companies
     ]
     if rows:
-        await session.execute(insert(AuditEvent), rows)
+        await session.execute(insert(table(AuditEvent)), rows)
 
 
 async def list_events(

@@ -5,11 +5,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from keyhouse.credentials.models import RefreshToken, Session
-from keyhouse.db.base import new_id
+from keyhouse.db.base import new_id, table
 from keyhouse.directory.models import User
 
 REFRESH_PREFIX = "khr_"
@@ -35,27 +35,24 @@ class Link:
 
 
 async def open_session(session: AsyncSession, *, user_id: str, at: int, expires_at: int) -> Session:
-    row = Session(id=new_id(), user_id=user_id, created_at=at, expires_at=expires_at)
-    session.add(row)
-    await session.flush()
-    return row
+    row = {"id": new_id(), "user_id": user_id, "created_at": at, "expires_at": expires_at}
+    await session.execute(insert(table(Session)), row)
+    return Session(**row)
 
 
 async def add_refresh_token(
     session: AsyncSession, *, session_id: str, token: str, expires_at: int, parent_id: str | None = None
 ) -> None:
-    session.add(
-        RefreshToken(
-            id=new_id(),
-            session_id=session_id,
-            parent_id=parent_id,
-            digest=digest(token),
-            expires_at=expires_at,
-            uses=0,
-            superseded=False,
-        )
-    )
-    await session.flush()
+    row = {
+        "id": new_id(),
+        "session_id": session_id,
+        "parent_id": parent_id,
+        "digest": digest(token),
+        "expires_at": expires_at,
+        "uses": 0,
+        "superseded": False,
+    }
+    await session.execute(insert(table(RefreshToken)), row)
 
 
 async def link(session: AsyncSession, token: str) -> Link | None:

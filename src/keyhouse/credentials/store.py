@@ -3,16 +3,17 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Update, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, and_, bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from keyhouse.credentials.models import ApiKey
+from keyhouse.db.base import table
 from keyhouse.directory.models import User
 
-_KEYS = cast("Table", ApiKey.__table__)
+_KEYS = table(ApiKey)
 
 
 class Status(StrEnum):

@@ -5,9 +5,9 @@ and in Python, on either database, with nothing to convert on the way to a verdi
 """
 
 import re
-from typing import Annotated
+from typing import Annotated, cast
 
-from sqlalchemy import BigInteger, MetaData, String
+from sqlalchemy import BigInteger, MetaData, String, Table
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 from uuid_utils import uuid7
 
@@ -30,6 +30,11 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def table(model: type[Base]) -> Table:
+    """The table of a model, for a statement that the ORM has nothing to add to: it takes half the time."""
+    return cast("Table", model.__table__)
 
 
 def new_id() -> str:

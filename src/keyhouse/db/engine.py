@@ -20,6 +20,9 @@ from keyhouse.errors import unavailable
 _SQLITE_BUSY_SECONDS = 5
 _POSTGRESQL_TIMEOUT_SECONDS = 10
 _POOL_SIZE = 10
+# One that writes and one that reads. Each has a thread, and threads take the interpreter's lock from the event loop:
+# with more of them a storm of log-ins doubles what the slowest requests wait.
+_SQLITE_POOL_SIZE = 2
 _POOL_WAIT_SECONDS = 5
 
 
@@ -166,7 +169,8 @@ def _sqlite(url: URL) -> AsyncEngine:
     create_private(Path(url.database or ""))
     engine = create_async_engine(
         url,
-        pool_size=_POOL_SIZE,
+        pool_size=_SQLITE_POOL_SIZE,
+        max_overflow=0,
         pool_timeout=_POOL_WAIT_SECONDS,
         hide_parameters=True,
         connect_args={"timeout": _SQLITE_BUSY_SECONDS, "async_creator_fn": sqlite_driver.connect},
