@@ -9,7 +9,7 @@ import argparse
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
@@ -164,32 +164,16 @@ def login_storm(_: str | None, options: argparse.Namespace, results: Results) ->
     """The guard's p99 on two cores, alone and while 200 clients log in again and again."""
     store = made("storm", 10)
     seen: Counter[str] = Counter()
-    alone, stormy = [], []
     # A 99th percentile wants many requests.
     seconds = options.seconds * LONGER
     with serving(store, core=None) as server:
 
-        def paced() -> tuple[float, float]:
-            """The 99th percentile in milliseconds, and the share of the time in which the event loop worked."""
-            before = server.loop_cpu()
-            latencies = storm.paced(server.address, store.request(0), seconds)
-            return storm.percentile(latencies, 0.99) * 1e3, (server.loop_cpu() - before) / seconds
+        def blowing() -> AbstractContextManager[None]:
+            return storm.blowing(store, server.address, seen)
 
-        paced()
-        for number in range(1, longer(options) + 1):
-            alone.append(paced())
-            with storm.blowing(store, server.address, seen):
-                stormy.append(paced())
-            told = [f"p99 {p99:.2f} ms and the loop busy {busy:.0%}" for p99, busy in (alone[-1], stormy[-1])]
-            print(f"  round {number}: {told[0]} alone, {told[1]} in the storm", flush=True)
-    results.figures["login storm"] = median(b / a for (a, _), (b, _) in zip(alone, stormy, strict=True))
-    results.details["login storm"] = {
-        "p99_ms_alone": [p99 for p99, _ in alone],
-        "p99_ms_in_the_storm": [p99 for p99, _ in stormy],
-        "busy_alone": [busy for _, busy in alone],
-        "busy_in_the_storm": [busy for _, busy in stormy],
-        "answers": dict(seen),
-    }
+        found = storm.compare(server, store.request(0), blowing, longer(options), seconds)
+    results.figures["login storm"] = found.ratio
+    results.details["login storm"] = {**asdict(found), "answers": dict(seen)}
     print(f"  answers to the storm: {dict(seen)}")
 
 

@@ -6,6 +6,7 @@ Run as a program it serves as `keyhouse serve` does: the same settings, logs and
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp
 from keyhouse import Principal, Settings, create_app, guard, install, logs
 from keyhouse.app import entrance
 from keyhouse.cli import listening
+from keyhouse.directory import hashers, passwords
 
 PATH = "/api/v1/companies/{company_id}/guarded/"
 SCOPE = "bench:read"
@@ -57,6 +59,18 @@ def reference(handler: Callable[..., Any]) -> FastAPI:
 def create() -> ASGIApp:
     """The reference server with the guard in front of the handler."""
     return entrance(reference(guarded))
+
+
+def create_unhashed() -> ASGIApp:
+    """The same, where a password takes as long as a hash does and no processor: log-ins without what they must cost."""
+    hashers.ask = lambda *request: (time.sleep(0.05), [request[-1] is not None, None])[1]
+    return create()
+
+
+def create_full() -> ASGIApp:
+    """The same, where no password finds room: a log-in is sent away."""
+    passwords._QUEUED_PER_WORKER = -1  # noqa: SLF001 - nothing public leaves none
+    return create()
 
 
 def create_empty() -> ASGIApp:

@@ -67,12 +67,9 @@ class Server:
         return total / 1e9
 
     def loop_cpu(self) -> float:
-        """Seconds of CPU so far of the threads that run event loops, without those that hash or ask a database."""
-        total = 0
-        for pid in family(self.process.pid):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                total += int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
-        return total / 1e9
+        """Seconds of CPU so far of the thread that runs the event loop of a server of one worker."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
 
     def memory(self) -> int:
         """Bytes of memory of its own: resident, without pages that are shared files."""

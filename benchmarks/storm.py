@@ -14,13 +14,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
+from statistics import median
 
 from benchmarks import load
 from benchmarks.load import Address
+from benchmarks.servers import Server
 from benchmarks.store import Store
 
 CLIENTS = 200
@@ -69,6 +72,43 @@ def _answered(connection: load.Connection) -> bool:
     if parsed[0] != HTTPStatus.OK:
         raise RuntimeError(f"the guarded request got {parsed[0]}")
     return True
+
+
+@dataclass
+class Compared:
+    """Rounds of guarded traffic alone and beside something: the 99th percentiles in milliseconds, and the share of the
+    time in which the event loop worked.
+    """
+
+    p99_ms_alone: list[float] = field(default_factory=list)
+    p99_ms_in_the_storm: list[float] = field(default_factory=list)
+    busy_alone: list[float] = field(default_factory=list)
+    busy_in_the_storm: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return median(b / a for a, b in zip(self.p99_ms_alone, self.p99_ms_in_the_storm, strict=True))
+
+
+def compare(
+    server: Server, request: bytes, beside: Callable[[], AbstractContextManager[None]], rounds: int, seconds: float
+) -> Compared:
+    """Each round alone first, then beside what `beside` begins and ends."""
+    found = Compared()
+
+    def measure(p99_ms: list[float], busy: list[float]) -> str:
+        before = server.loop_cpu()
+        p99_ms.append(percentile(paced(server.address, request, seconds), 0.99) * 1e3)
+        busy.append((server.loop_cpu() - before) / seconds)
+        return f"p99 {p99_ms[-1]:.2f} ms and the loop busy {busy[-1]:.0%}"
+
+    paced(server.address, request, seconds)
+    for number in range(1, rounds + 1):
+        alone = measure(found.p99_ms_alone, found.busy_alone)
+        with beside():
+            told = measure(found.p99_ms_in_the_storm, found.busy_in_the_storm)
+        print(f"  round {number}: {alone} alone, {told} beside it", flush=True)
+    return found
 
 
 def percentile(latencies: list[float], share: float) -> float:

@@ -1,23 +1,20 @@
 """What may be a password, and hashing that a storm of log-ins can't widen."""
 
 import asyncio
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from passlib.context import CryptContext
 
-from keyhouse.directory import passwords
+from keyhouse.directory import hashers, passwords
+from keyhouse.directory.argon2id import CONTEXT
 from keyhouse.directory.passwords import MAX_CHARACTERS, PasswordHashing, is_common, normalize, objection
 from keyhouse.errors import Failure
 from support.clock import MovableClock
 
 GOOD = "a long enough passphrase"
-CONTEXT = passwords._CONTEXT
 WEAKER = CryptContext(
     schemes=["argon2"], argon2__type="ID", argon2__memory_cost=8192, argon2__time_cost=1, argon2__parallelism=1
 )
@@ -31,33 +28,30 @@ def hashing() -> Iterator[PasswordHashing]:
 
 
 class Gate:
-    """Stands in for argon2: holds whoever comes until it is opened, and counts them."""
+    """Stands in for the processes that hash: holds whoever comes until it is opened, and counts them."""
 
     def __init__(self) -> None:
         self.opened = threading.Event()
         self.inside = 0
         self.most = 0
-        self.calls: list[tuple[str, str]] = []
+        self.calls: list[tuple[str | None, ...]] = []
         self._lock = threading.Lock()
 
-    def verify_and_update(self, password: str, stored: str) -> tuple[bool, str | None]:
+    def ask(self, *request: str | None) -> tuple[bool, str | None]:
         with self._lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
-            self.calls.append((password, stored))
+            self.calls.append(request)
         self.opened.wait(5)
         with self._lock:
             self.inside -= 1
         return True, None
 
-    def hash(self, password: str) -> str:
-        return f"hash of {password}"
-
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
-    stands: Any = Gate()
-    monkeypatch.setattr(passwords, "_CONTEXT", stands)
+    stands = Gate()
+    monkeypatch.setattr(hashers, "ask", stands.ask)
     yield stands
     stands.opened.set()
 
@@ -148,17 +142,6 @@ async def test_a_password_that_argon2_does_not_take_is_wrong(password: str, hash
     assert await hashing.verify(password, CONTEXT.hash(GOOD)) == (False, None)
 
 
-async def test_an_unknown_user_costs_the_same_work(hashing: PasswordHashing, gate: Gate) -> None:
-    """And is refused even if the password were that of the hash that stands in."""
-    gate.opened.set()
-    assert await hashing.verify(GOOD, None) == (False, None)
-    assert await hashing.verify(GOOD, "stored") == (True, None)
-    assert len(gate.calls) == 2
-    assert [password for password, _ in gate.calls] == [GOOD, GOOD]
-    # What stands in has today's parameters, or its time would tell.
-    assert gate.calls[0][1].startswith("$argon2id$v=19$m=47104,t=1,p=1$")
-
-
 async def test_beyond_the_queue_it_is_503_and_the_others_are_served(hashing: PasswordHashing, gate: Gate) -> None:
     served = [asyncio.create_task(hashing.verify(GOOD, "stored")) for _ in range(3)]
     await asyncio.sleep(0)
@@ -174,12 +157,6 @@ async def test_beyond_the_queue_it_is_503_and_the_others_are_served(hashing: Pas
     assert await hashing.verify(GOOD, "stored") == (True, None)
 
 
-def _told(hashing: PasswordHashing) -> int:
-    with pytest.raises(Failure) as caught:
-        hashing.require_room()
-    return int(caught.value.headers["Retry-After"])
-
-
 class _StillClock(MovableClock):
     """Moved by hand alone."""
 
@@ -189,21 +166,68 @@ class _StillClock(MovableClock):
         return self.offset
 
 
-async def test_who_is_sent_away_is_told_when_it_is_their_turn() -> None:
+class Away:
+    """Sends people away, and tells what `Retry-After` said to them and for how long they were detained before."""
+
+    def __init__(self, workers: int) -> None:
+        self.clock = _StillClock()
+        self.hashing = PasswordHashing(workers=workers, clock=self.clock, wait=self._wait)
+        self.waited: list[float] = []
+
+    async def _wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
+
+    async def back_in(self) -> float:
+        with pytest.raises(Failure) as caught:
+            await self.hashing.require_room()
+        assert caught.value.status == 503
+        return int(caught.value.headers["Retry-After"]) + self.waited[-1]
+
+
+async def test_who_is_sent_away_comes_back_when_it_is_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other, as fast as hashes are made: sent away together, they don't come back together."""
-    clock = _StillClock()
-    made = PasswordHashing(workers=2, clock=clock)
+    away = Away(workers=2)
+
+    def takes_long(*_: str | None) -> tuple[bool, None]:
+        away.clock.advance(0.7)
+        return True, None
+
+    monkeypatch.setattr(hashers, "ask", takes_long)
     for _ in range(100):
-        await made._run(lambda: clock.advance(0.7))
-    made.pending = 1000
-    assert [_told(made) for _ in range(6)] == [1, 1, 2, 2, 2, 3]
-    clock.advance(2)
+        await away.hashing.verify(GOOD, "stored")
+    away.hashing.pending = 1000
+    assert [await away.back_in() for _ in range(6)] == pytest.approx([1, 1.35, 1.7, 2.05, 2.4, 2.75], abs=1e-3)
+    away.clock.advance(1)
     # The first of them came back; those that follow queue behind the last one.
-    assert [_told(made) for _ in range(3)] == [1, 1, 2]
-    clock.advance(60)
-    assert _told(made) == 1
-    # However many there are, nobody is sent away for good.
-    assert max(_told(made) for _ in range(1000)) == 30
+    assert [await away.back_in() for _ in range(3)] == pytest.approx([2.1, 2.45, 2.8], abs=1e-3)
+    away.clock.advance(60)
+    assert await away.back_in() == 1
+    # However many there are, nobody is sent away for good, and none for longer than a second before they are told.
+    assert max([await away.back_in() for _ in range(1000)]) == 30
+    assert 0 <= min(away.waited) <= max(away.waited) < 1
+    away.hashing.close()
+
+
+async def test_only_so_many_are_detained_at_once() -> None:
+    """Each holds a connection, and a worker has only so many of those."""
+    detained = asyncio.Event()
+
+    async def wait(_: float) -> None:
+        await detained.wait()
+
+    made = PasswordHashing(workers=1, waiting=1, wait=wait)
+    made.pending = 1000
+    sent = [asyncio.create_task(made.require_room()) for _ in range(20)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert [task.done() for task in sent] == [False] * 8 + [True] * 12
+    sent[0].cancel()
+    await asyncio.sleep(0)
+    another = asyncio.create_task(made.require_room())
+    await asyncio.sleep(0)
+    assert not another.done()
+    detained.set()
+    assert {type(found) for found in await asyncio.gather(*sent[1:], another, return_exceptions=True)} == {Failure}
     made.close()
 
 
@@ -238,25 +262,3 @@ def test_the_pool_leaves_a_core_to_the_guard(monkeypatch: pytest.MonkeyPatch) ->
         assert made._pool._max_workers == width
         assert made._limit == width * 17
         made.close()
-
-
-async def test_a_hash_that_is_made_steps_back_for_requests(hashing: PasswordHashing) -> None:
-    def niceness() -> int:
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-    mine = niceness()
-    # Linux alone knows the priority of a thread.
-    assert await hashing._run(niceness) == (max(mine, 10) if sys.platform == "linux" else mine)
-    assert niceness() == mine
-
-
-async def test_where_no_priority_may_be_changed_passwords_are_verified_all_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(*_: int) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "setpriority", refuse)
-    made = PasswordHashing(workers=1)
-    assert await made.verify(GOOD, CONTEXT.hash(GOOD)) == (True, None)
-    made.close()

@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from keyhouse.directory import companies, users
-from keyhouse.directory.passwords import _CONTEXT
+from keyhouse.directory.argon2id import CONTEXT
 from support.world import PASSWORD, SECRET, bearer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-_HASH = _CONTEXT.hash(PASSWORD)
+_HASH = CONTEXT.hash(PASSWORD)
 
 
 def example(name: str) -> Any:

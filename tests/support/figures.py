@@ -130,12 +130,28 @@ def _anatomy(kept: Mapping[str, Any]) -> str:
         ["no dependency", f"{took['plain']:.0f}", ""],
         ["an empty dependency: FastAPI's own price", f"{took['empty']:.0f}", f"{took['empty'] - took['plain']:.0f}"],
         ["the guard, as on PostgreSQL", f"{took['uncounted']:.0f}", f"{took['uncounted'] - took['empty']:.0f}"],
-        ["and SQLite's counter, read for one", f"{took['guarded']:.0f}", f"{took['guarded'] - took['uncounted']:.0f}"],
+        ["and SQLite's look for commits", f"{took['guarded']:.0f}", f"{took['guarded'] - took['uncounted']:.0f}"],
     ]
     told = ", ".join(f"{name} {cost:.1f} µs" for name, cost in loops.items())
     table = _table(["before the handler stands", "µs of a request", "µs more"], rows)
     said = "Processor time within the application, the least of all rounds."
     return f"{_measured(kept)} {said}\n\n{table}\n\nIn a loop by themselves: {told}."
+
+
+def _storm_anatomy(kept: Mapping[str, Any]) -> str:
+    titles = {
+        "hashes": "hashes of another program, one after the other",
+        "refused": "log-ins that are all sent away",
+        "unhashed": "log-ins whose hashes take no processor",
+        "storm": "the whole storm",
+    }
+    rows = [
+        [title, f"{one['ratio']:.2f}", f"{median(one['busy_alone']):.0%}", f"{median(one['busy_in_the_storm']):.0%}"]
+        for name, title in titles.items()
+        for one in (kept["storm"][name],)
+    ]
+    head = ["beside guarded requests", "p99 ÷ alone", "loop busy alone", "and beside it"]
+    return f"{_measured(kept)}\n\n{_table(head, rows)}"
 
 
 def _bars(kept: Mapping[str, Any]) -> str:
@@ -153,6 +169,7 @@ BLOCKS = {
     "bars-ours": ("ours", _bars),
     "bars-peers": ("peers", _bars),
     "anatomy": ("anatomy", _anatomy),
+    "storm-anatomy": ("anatomy", _storm_anatomy),
     "worker": ("ours", _worker),
     "growth": ("ours", _growth),
     "storm": ("ours", _storm),

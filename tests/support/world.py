@@ -11,14 +11,14 @@ from fastapi import FastAPI
 from keyhouse import Settings, create_app
 from keyhouse.app import Keyhouse
 from keyhouse.directory import companies, users
+from keyhouse.directory.argon2id import CONTEXT
 from keyhouse.directory.models import Company, User
-from keyhouse.directory.passwords import _CONTEXT
 from support.clock import MovableClock
 
 PASSWORD = "a long enough passphrase"
 SECRET = "kV7q-2mXw_9tRz4LbN8sYd3HfJ6pGc1UaEoQ5iTx"
 # One hash for all: hashing is slow on purpose.
-_HASH = _CONTEXT.hash(PASSWORD)
+_HASH = CONTEXT.hash(PASSWORD)
 
 
 def settings_for(database_url: str, **more: Any) -> Settings:

@@ -21,7 +21,7 @@ class ShedLogIns:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope.get("path") in _PATHS and scope.get("method") == "POST":
             scope["route"] = _ROUTE
-            self._hashing.require_room()
+            await self._hashing.require_room()
         await self.app(scope, receive, send)
 
 
