@@ -1,7 +1,7 @@
 """Bodies: bounded, of the one media type, and JSON as the standard has it (RFC 8259), before anything acts on them."""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -35,10 +35,12 @@ class Bodies:
         self._forms = forms
         self._applies = applies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or not _may_have_body(scope) or not self._applies(scope["path"]):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._take(scope, receive, send)
+
+    async def _take(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await self._read(scope, receive)
             if body is None:

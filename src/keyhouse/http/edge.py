@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from traceback import format_exception
 
 import structlog
@@ -57,16 +57,14 @@ class Edge:
         self._applies = applies
         self._tell: Callable[..., None] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         exchange = Exchange(self._gate, scope, self._describe)
         scope[SCOPE_KEY] = exchange
         if scope["type"] != "http" or not self._applies(scope["path"]):
-            await self.app(scope, receive, send)
-            return
-        await self._serve(scope, receive, send, exchange)
+            return self.app(scope, receive, send)
+        return self._serve(scope, receive, send, exchange)
 
     def _describe(self, scope: Scope) -> tuple[str, str | None]:
         return _request_id(scope), self._clients.address(scope)

@@ -4,6 +4,7 @@ The hot route of every such service, so that it is answered before the framework
 """
 
 import re
+from collections.abc import Awaitable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -103,10 +104,12 @@ class VerifyFirst:
         self.app = app
         self._verify = verify
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope.get("path") not in _PATHS or scope.get("method") not in {"GET", "HEAD"} or _has_body(scope):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._answer(scope, send)
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
         scope["route"] = _ROUTE
         headers = await self._verify.headers(scope)
         raw = [(_RAW[name], value.encode()) for name, value in headers.items()]

@@ -1,7 +1,7 @@
 """Paths: one spelling for the application, every allowed method for the client."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from re import Pattern
 
@@ -70,17 +70,18 @@ class Paths:
         self.app = app
         self._applies = applies
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http" or not self._applies(scope["path"]):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         if not scope["path"].endswith("/"):
             scope["path"] += "/"
             if scope.get("raw_path") is not None:
                 scope["raw_path"] += b"/"
         if scope["method"] != "HEAD":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._head(scope, receive, send)
+
+    async def _head(self, scope: Scope, receive: Receive, send: Send) -> None:
         # A copy: the server must still see HEAD, or it waits for a body as long as Content-Length says.
         asked = {**scope, "method": "GET"}
         try:

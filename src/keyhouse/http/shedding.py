@@ -3,6 +3,8 @@
 In a storm this is what most log-ins get, and what it costs is taken from the guard's time.
 """
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyhouse.directory.passwords import PasswordHashing
@@ -18,10 +20,14 @@ class ShedLogIns:
         self.app = app
         self._hashing = hashing
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope.get("path") in _PATHS and scope.get("method") == "POST":
-            scope["route"] = _ROUTE
-            await self._hashing.require_room()
+            return self._log_in(scope, receive, send)
+        return self.app(scope, receive, send)
+
+    async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["route"] = _ROUTE
+        await self._hashing.require_room()
         await self.app(scope, receive, send)
 
 

@@ -5,7 +5,7 @@ So the raw path, the query, the Host and the User-Agent are left out, and a span
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -50,17 +50,16 @@ class Spans:
         self.own = own
         self._tracer = trace.get_tracer("keyhouse")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # What only hands on is no coroutine of its own here and in the next layers: each would cost every request.
         if TRACING not in sys.modules or scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         around = trace.get_current_span()
         if around.get_span_context().is_valid:
-            await self.app(scope, receive, _telling(around, scope, send, _clean if self.own else _leave))
-        elif self.own:
-            await self._trace(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+            return self.app(scope, receive, _telling(around, scope, send, _clean if self.own else _leave))
+        if self.own:
+            return self._trace(scope, receive, send)
+        return self.app(scope, receive, send)
 
     async def _trace(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = _method(scope)
