@@ -5,7 +5,7 @@ So the raw path, the query, the Host and the User-Agent are left out, and a span
 """
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -50,16 +50,19 @@ class Spans:
         self.own = own
         self._tracer = trace.get_tracer("keyhouse")
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        # What only hands on is no coroutine of its own here and in the next layers: each would cost every request.
+    # A coroutine, though the next layers are none where they only hand on, since each costs every request: what others
+    # put around this one may take anything else for ASGI 2.
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if TRACING not in sys.modules or scope["type"] != "http":
-            return self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         around = trace.get_current_span()
         if around.get_span_context().is_valid:
-            return self.app(scope, receive, _telling(around, scope, send, _clean if self.own else _leave))
-        if self.own:
-            return self._trace(scope, receive, send)
-        return self.app(scope, receive, send)
+            await self.app(scope, receive, _telling(around, scope, send, _clean if self.own else _leave))
+        elif self.own:
+            await self._trace(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
 
     async def _trace(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = _method(scope)
