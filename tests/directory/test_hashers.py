@@ -4,9 +4,12 @@ import asyncio
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from keyhouse.directory import argon2id, hashers
 from support.waiting import until
 
 GOOD = "a long enough passphrase"
+NAME = "of a question"
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +27,7 @@ def _none_idle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test starts its own."""
     kept = list(hashers._idle)
     hashers._idle.clear()
-    monkeypatch.setattr(hashers, "_here", False)
+    monkeypatch.setattr(hashers, "_paused_until", 0.0)
     yield
     hashers._end()
     hashers._idle.extend(kept)
@@ -76,48 +80,90 @@ def test_one_that_died_is_replaced_and_the_question_is_answered() -> None:
     assert _idle() is not first
 
 
+class _Cut(io.BytesIO):
+    """Answers that end in the middle of one, with the name of the question."""
+
+    def __iter__(self) -> Iterator[bytes]:  # type: ignore[override] # as a pipe is read
+        yield b'["' + NAME.encode() + b'", [true, nul'
+
+
 def test_an_answer_that_is_cut_off_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """It died while it wrote `[true, null]`."""
     stored = hashers.ask("hash", GOOD)
     first = _idle()
     first._answers.close()
-    monkeypatch.setattr(first, "_answers", io.BytesIO(b"[true, nul"))
+    monkeypatch.setattr(first, "_answers", _Cut())
+    monkeypatch.setattr(hashers, "token_hex", lambda _: NAME)
     assert hashers.ask("verify", "another passphrase", stored) == [False, None]
     assert _idle() is not first
+
+
+def test_what_else_is_written_there_is_nobodys_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python loads modules of others at its start, and one of them may say something that reads like an answer."""
+    (tmp_path / "sitecustomize.py").write_text("print('[true, null]\\n[\"x\", [true, null]]\\nnull')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    stored = hashers.ask("hash", GOOD)
+    assert stored.startswith("$argon2id$")
+    for _ in range(3):
+        assert hashers.ask("verify", "another passphrase", stored) == [False, None]
+        assert hashers.ask("verify", GOOD, stored) == [True, None]
 
 
 def test_who_is_interrupted_before_the_answer_leaves_it_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = hashers.ask("hash", GOOD)
     first = _idle()
+    answers = first._answers
 
-    def interrupted(*_: Any) -> Any:
-        raise KeyboardInterrupt
+    class Interrupted(io.BytesIO):
+        def __iter__(self) -> Any:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(first, "_read", interrupted)
+    monkeypatch.setattr(first, "_answers", Interrupted())
     with pytest.raises(KeyboardInterrupt):
         hashers.ask("verify", GOOD, stored)
     assert not hashers._idle
-    assert hashers.ask("verify", "another passphrase", stored) == [False, None]
+    # And who asked it all the same would not get that answer.
+    monkeypatch.setattr(first, "_answers", answers)
+    assert first.ask(("verify", "another passphrase", stored)) == [False, None]
     first.end()
 
 
-@pytest.mark.parametrize("program", ["/nowhere/python", "/bin/false", "/bin/cat"])
-def test_where_none_can_be_started_it_is_done_here(program: str, monkeypatch: pytest.MonkeyPatch, quick: Any) -> None:
-    """A server may be embedded in something that is no Python to start, and it is tried once."""
-    monkeypatch.setattr(hashers, "_START", 0.2)
+def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = hashers.ask("hash", GOOD)
+    first = _idle()
+    os.kill(first.pid, signal.SIGSTOP)
+    monkeypatch.setattr(hashers, "Timer", lambda _, kill: threading.Timer(0.2, kill))
+    monkeypatch.setattr(hashers, "_Hasher", lambda: pytest.fail("it is not this one that is tried"))
+    monkeypatch.setattr(hashers, "_paused_until", inf)
+    assert hashers.ask("verify", GOOD, stored) == [True, None]
+    assert first._process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("program", [None, "", "/nowhere/python", "/bin/false", "/bin/cat", "/bin/sleep"])
+def test_where_none_can_be_started_it_is_done_here(
+    program: str | None, monkeypatch: pytest.MonkeyPatch, quick: Any
+) -> None:
+    """A server may be embedded in something that is no Python to start. It is tried again, but not at once."""
+    tried: list[str] = []
+    start = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *words, **more: tried.append("") or start(*words, **more))
     monkeypatch.setattr(sys, "executable", program)
-    assert hashers.ask("verify", GOOD, "stored") == [True, None]
-    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("it was tried again"))
-    assert hashers.ask("hash", GOOD) == f"hash of {GOOD}"
+    for _ in range(3):
+        assert hashers.ask("verify", GOOD, "stored") == [True, None]
+    assert len(tried) == (1 if program else 0)
     assert not hashers._idle
-    assert quick.asked == [(GOOD, "stored")]
+    assert quick.asked == [(GOOD, "stored")] * 3
+    monkeypatch.setattr(hashers, "_paused_until", 0.0)
+    assert hashers.ask("hash", GOOD) == f"hash of {GOOD}"
+    assert len(tried) == (2 if program else 0)
 
 
 def test_it_gets_none_of_our_secrets_and_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYHOUSE_SECRET_KEY", "kept from it")
+    monkeypatch.setenv("keyhouse_secret_key", "kept from it")
     hashers.ask("verify", GOOD, None)
     process = Path(f"/proc/{_idle().pid}")
-    assert b"KEYHOUSE_" not in (process / "environ").read_bytes()
+    assert b"kept from it" not in (process / "environ").read_bytes()
     assert os.getpriority(os.PRIO_PROCESS, _idle().pid) == max(10, os.getpriority(os.PRIO_PROCESS, 0))
 
 
@@ -167,8 +213,8 @@ def test_it_ends_when_nothing_is_asked_for_long(monkeypatch: pytest.MonkeyPatch,
     receiving, sending = os.pipe()
     with os.fdopen(receiving) as requests, os.fdopen(sending, "w") as silent:
         argon2id.serve(requests, answers)
-        assert len(answers.getvalue().splitlines()) == 1
-        print(json.dumps(["verify", GOOD, "stored"]), file=silent, flush=True)
+        assert answers.getvalue() == ""
+        print(json.dumps([NAME, "verify", GOOD, "stored"]), file=silent, flush=True)
         argon2id.serve(requests, answers)
-    assert json.loads(answers.getvalue().splitlines()[-1]) == [True, None]
+    assert json.loads(answers.getvalue()) == [NAME, [True, None]]
     assert quick.asked == [(GOOD, "stored")]

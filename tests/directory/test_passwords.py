@@ -226,6 +226,7 @@ async def test_only_so_many_are_detained_at_once() -> None:
     another = asyncio.create_task(made.require_room())
     await asyncio.sleep(0)
     assert not another.done()
+    assert {int(task.exception().headers["Retry-After"]) for task in sent[8:]} == {2}  # type: ignore[union-attr]
     detained.set()
     assert {type(found) for found in await asyncio.gather(*sent[1:], another, return_exceptions=True)} == {Failure}
     made.close()

@@ -281,6 +281,21 @@ async def test_an_instrumentation_around_keeps_the_only_span(
         assert span.name == "HTTP /api/v1/companies/{company_id}/datasets/"
 
 
+async def test_a_layer_of_others_takes_the_outermost_for_asgi_3(traces: Traces, sqlite_url: str) -> None:
+    """It looks whether that is called like a coroutine, and else calls it as in ASGI 2."""
+    settings = settings_for(sqlite_url)
+    host = FastAPI()
+    install(host, settings)
+    for app in (create_app(settings), host):
+        app.add_middleware(OpenTelemetryMiddleware, tracer_provider=traces.provider)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://keyhouse.test") as http,
+        ):
+            assert (await http.get("/api/v1/auth/me/")).status_code == 401
+
+
 @pytest.mark.parametrize("telemetry", ["native", "instrumented", "off"])
 async def test_a_hosts_telemetry_stays_the_hosts(traces: Traces, sqlite_url: str, telemetry: str) -> None:
     app = FastAPI(telemetry={"tracing": telemetry == "native", "metrics": False, "logs": False})

@@ -61,11 +61,14 @@ def answer(kind: Literal["verify", "hash"], password: str, stored: str | None = 
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:
-    """Answers the arguments of `answer`, a list a line, until there are no more or none for long."""
-    # Now, and not in somebody's first log-in. With it the other side knows that this program runs.
-    print(json.dumps(nobody()), file=answers, flush=True)
+    """Answers lists of a name and the arguments of `answer` with lists of that name and the answer, one a line, until
+    there are no more or none for long.
+    """
+    # Now: else it is the first unknown user who waits for it.
+    nobody()
     while select.select([requests], [], [], _PATIENCE)[0] and (line := requests.readline()):
-        print(json.dumps(answer(*json.loads(line))), file=answers, flush=True)
+        name, *request = json.loads(line)
+        print(json.dumps([name, answer(*request)]), file=answers, flush=True)
 
 
 def step_back() -> None:

@@ -8,7 +8,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import deque
+from secrets import token_hex
 from threading import Timer
 from typing import IO, Any, cast
 
@@ -16,14 +18,16 @@ import structlog
 
 from keyhouse.directory import argon2id
 
-# Seconds that one may take to start.
-_START = 15.0
+# Seconds for an answer, the start of the process included.
+_PATIENCE = 15.0
+# Seconds for which no other process is started after one that was new did not answer.
+_PAUSE = 300.0
 _PROGRAM = argon2id.__file__
 
 log = structlog.get_logger("keyhouse.hashers")
 
 _idle: deque["_Hasher"] = deque()
-_here = False
+_paused_until = float("-inf")
 
 
 class Gone(Exception):  # noqa: N818 - not an error: it ended, and another one is asked
@@ -31,10 +35,12 @@ class Gone(Exception):  # noqa: N818 - not an error: it ended, and another one i
 
 
 class _Hasher:
-    """One process that hashes. Asked by one thread at a time; who gave up on it in between never asks it again."""
+    """One process that hashes, asked by one thread at a time."""
 
     def __init__(self) -> None:
-        """Raises Gone when it does not start."""
+        """Raises Gone where there is no Python that could be started."""
+        if not sys.executable or getattr(sys, "frozen", False):
+            raise Gone
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, and a program of ours
                 # -P: the folder of the program is no place to import from.
@@ -43,30 +49,34 @@ class _Hasher:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 # It needs none of our secrets.
-                env={name: value for name, value in os.environ.items() if not name.startswith("KEYHOUSE_")},
+                env={name: value for name, value in os.environ.items() if not name.upper().startswith("KEYHOUSE_")},
             )
         except OSError as error:
             raise Gone from error
         self.pid = self._process.pid
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
-        # What starts there may be no Python at all, and say nothing for ever.
-        timer = Timer(_START, self._process.kill)
-        timer.start()
+
+    def ask(self, request: tuple[Any, ...]) -> Any:
+        """Raises Gone, also when it does not answer in time."""
+        # An answer has the name of its question: whatever else is written there, by a module that Python loads at its
+        # start or in answer to somebody who gave up, is not taken for it.
+        name = token_hex(8)
+        timer = Timer(_PATIENCE, self._process.kill)
         try:
-            self._read()
+            timer.start()
+            self._requests.write(json.dumps([name, *request]).encode() + b"\n")
+            self._requests.flush()
+            for line in self._answers:
+                if line.startswith(f'["{name}", '.encode()):
+                    return json.loads(line)[1]
+        except (OSError, ValueError, RuntimeError) as error:
+            self.end()
+            raise Gone from error
         finally:
             timer.cancel()
-
-    def ask(self, line: bytes) -> Any:
-        """Raises Gone."""
-        try:
-            self._requests.write(line)
-            self._requests.flush()
-        except OSError:
-            self.end()
-            raise Gone from None
-        return self._read()
+        self.end()
+        raise Gone
 
     def end(self) -> None:
         self._process.kill()
@@ -76,46 +86,36 @@ class _Hasher:
             self._requests.close()
         self._process.wait()
 
-    def _read(self) -> Any:
-        try:
-            return json.loads(self._answers.readline())
-        except (OSError, ValueError):
-            self.end()
-            raise Gone from None
-
 
 def ask(*request: Any) -> Any:
     """What `argon2id.answer` answers to these arguments, from another process. Blocks for as long as a hash takes.
 
     Where no other process can be had, from this one: a server may be embedded in a program that is no Python to start.
     """
-    line = json.dumps(request).encode() + b"\n"
     while _idle:
-        try:
-            return _asked(_idle.pop(), line)
-        except (Gone, IndexError):
-            # Those that had nothing to do for long have ended; another thread may have taken the last one.
-            continue
-    if not _here:
-        try:
-            return _asked(_Hasher(), line)
-        except Gone:
-            _stay()
+        # Those that had nothing to do for long have ended; another thread may have taken the last one.
+        with contextlib.suppress(Gone, IndexError):
+            return _asked(_idle.pop(), request)
+    if time.monotonic() >= _paused_until:
+        with contextlib.suppress(Gone):
+            return _asked(_Hasher(), request)
+        _pause()
     found = argon2id.answer(*request)
     return list(found) if isinstance(found, tuple) else found
 
 
-def _asked(hasher: _Hasher, line: bytes) -> Any:
-    answer = hasher.ask(line)
-    # Only now: had we not read its answer, the next who asks would take it for theirs.
+def _asked(hasher: _Hasher, request: tuple[Any, ...]) -> Any:
+    answer = hasher.ask(request)
     _idle.append(hasher)
     return answer
 
 
-def _stay() -> None:
-    global _here  # noqa: PLW0603 - as much the process's own as what it could not start
-    _here = True
-    log.warning("hashers.missing", cause="no process can be started")
+def _pause() -> None:
+    global _paused_until  # noqa: PLW0603 - as much the process's own as what it could not start
+    _paused_until = time.monotonic() + _PAUSE
+    log.warning("hashers.missing", cause="no other process hashes")
+    # Now: else it is the first unknown user who waits for it.
+    argon2id.nobody()
 
 
 def _end() -> None:

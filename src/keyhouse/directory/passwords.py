@@ -105,13 +105,15 @@ class PasswordHashing:
         if self.pending < self._limit:
             return
         left = self._until_room()
+        told = ceil(left)
         if self._detained < self._limit * _DETAINED:
+            told = max(1, int(left))
             self._detained += 1
             try:
-                await self._rest(left % 1)
+                await self._rest(max(0.0, left - told))
             finally:
                 self._detained -= 1
-        raise _full(int(left))
+        raise _full(told)
 
     def _until_room(self) -> float:
         """Seconds until it is the turn of one more, after those who were sent away before. At least one, since that is

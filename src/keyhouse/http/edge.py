@@ -93,7 +93,7 @@ class Edge:
             self._close(scope, exchange, method, status, time.perf_counter() - began)
 
     def _close(self, scope: Scope, exchange: Exchange, method: str, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "")
+        route = str(getattr(scope.get("route"), "path", ""))
         who = exchange.principal
         self._metrics.request(method, route, status)
         if exchange.cause is not None:
