@@ -62,6 +62,10 @@ RUN = {
         {"what": "far", "at_least": 11, "at_most": None, "value": 123.4, "by_cpu": 120.0, "met": True},
         {"what": "without Node", "at_least": 1.0, "at_most": None, "value": None, "by_cpu": None, "met": False},
     ],
+    "storm": {
+        part: {"ratio": 4.2, "busy_alone": [0.25], "busy_in_the_storm": [0.5]}
+        for part in ("hashes", "refused", "unhashed", "storm")
+    },
     "least_us": {"plain": 55.4, "empty": 67.1, "uncounted": 80.2, "guarded": 93.7},
     "loops_us": {"PRAGMA data_version": 3.04},
     "versions": {"authx": "1.6.0"},
@@ -80,8 +84,9 @@ def test_figures_come_from_results(tmp_path: Path) -> None:
     assert "| no guard | 1,000 | 1,000 | 1,000 | 1,000 |" in filled
     assert "| 10,000 | 1,000 | 1,000 |\n| 10,000,000 | - | - |" in filled
     assert "grown by 61 MiB" in filled
-    assert "| and SQLite's counter, read for one | 94 | 14 |\n" in filled
+    assert "| and SQLite's look for commits | 94 | 14 |\n" in filled
     assert "PRAGMA data_version 3.0 µs." in filled
+    assert "| the whole storm | 4.20 | 25% | 50% |\n" in filled
     for row in (
         "| near | ≥ 0.9 | 0.876 | 0.91 | **no** |",
         "| few | ≤ 0 | 0 |  | yes |",

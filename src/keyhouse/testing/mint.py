@@ -1,5 +1,6 @@
 """Makes the tokens of `KeyhouseTokens`, with the rooms of a server that it owns: database, signing key and all."""
 
+import asyncio
 import base64
 import json
 import secrets
@@ -12,8 +13,7 @@ from keyhouse.clock import SystemClock
 from keyhouse.credentials import store
 from keyhouse.credentials.models import ApiKey
 from keyhouse.db.base import new_id
-from keyhouse.directory import companies, users
-from keyhouse.directory.passwords import PasswordHashing
+from keyhouse.directory import argon2id, companies, users
 from keyhouse.issuance.api_keys import ApiKeys
 from keyhouse.issuance.expiry import Expiry
 from keyhouse.issuance.sessions import Sessions
@@ -39,11 +39,8 @@ class Admin:
 async def settle(keyhouse: Keyhouse, name: str, email: str) -> Admin:
     """A new company with an admin, whose password nobody could guess."""
     password = secrets.token_urlsafe(15)
-    hashing = PasswordHashing()
-    try:
-        password_hash = await hashing.hash(password)
-    finally:
-        hashing.close()
+    # Here: nobody asks anything of this process yet, and to start another one takes longer than a hash.
+    password_hash = await asyncio.to_thread(argon2id.CONTEXT.hash, password)
     async with keyhouse.database.writing() as tx:
         now = await keyhouse.database.now(tx)
         company = await companies.create(tx, name=name, at=now)
