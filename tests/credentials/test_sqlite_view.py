@@ -3,7 +3,6 @@
 import ctypes
 import os
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from math import inf
 from pathlib import Path
@@ -74,7 +73,6 @@ async def test_a_commit_that_kills_nobody_empties_nothing(rooms: Rooms, view: Sq
     assert view._version != version
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells what is mapped where")
 async def test_nothing_committed_means_the_log_is_not_looked_at(view: SqliteView, counter: str) -> None:
     view.held("anything")
     asked: list[str] = []
@@ -119,7 +117,6 @@ async def test_a_connection_that_is_not_in_wal_mode_takes_no_memory_for_its_own(
     await view.close()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells what is mapped where")
 @pytest.mark.parametrize(("begin", "size"), [(0, 48), (0, 8), (48, 48), (0, 96)])
 async def test_what_a_process_that_died_in_its_commit_left_is_recovered(
     rooms: Rooms, view: SqliteView, begin: int, size: int

@@ -11,8 +11,6 @@ import pytest
 
 from keyhouse.credentials import wal_index
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells what is mapped where")
-
 _WRITE = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)

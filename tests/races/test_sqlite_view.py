@@ -14,8 +14,6 @@ from keyhouse.credentials.sqlite_view import SqliteView
 from support import elsewhere
 from support.world import World, settings_for, world_of
 
-in_memory_alone = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing tells what is mapped where")
-
 
 @pytest.fixture(params=["memory", "pragma"], autouse=True)
 def counter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -202,7 +200,6 @@ async def test_a_checkpoint_hides_nothing(sqlite_world: World, mode: str) -> Non
         assert view.held(key_id) is None
 
 
-@in_memory_alone
 async def test_a_log_that_began_anew_and_is_as_long_as_before_is_another(sqlite_world: World, counter: str) -> None:
     view = _view(sqlite_world)
     first, second = await _held_key(sqlite_world), await _held_key(sqlite_world)
@@ -252,7 +249,6 @@ async def test_whatever_other_processes_have_committed_is_applied(sqlite_world: 
     assert told == 1000
 
 
-@in_memory_alone
 async def test_nobody_can_read_the_memory_of_a_view_that_was_closed(sqlite_world: World, counter: str) -> None:
     """SQLite may have given it back, and then the process would die of it."""
     view = _view(sqlite_world)
