@@ -85,7 +85,7 @@ class Rooms:
         await self.api_keys.revoke(key.record.key.company_id, key.record.key.id, created_by=None, origin=ORIGIN)
 
     def exchange(self) -> Exchange:
-        return Exchange(self.gate, {}, lambda _: ("request-1", "192.0.2.1"))
+        return Exchange(self.gate, [], None, lambda *_: ("request-1", "192.0.2.1"))
 
     async def admit(
         self, token: str, company: str | None = None, *scopes: str, only: TokenUse | None = None

@@ -7,10 +7,9 @@ from keyhouse.errors import Failure, failure, invalid_token
 MAX_TOKEN_BYTES = 8192
 
 
-def token(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The text of the one Bearer token in the raw headers of an ASGI scope.
-
-    Raises `not_authenticated` when none is presented, `invalid_token` when what is presented can't be one.
+def header(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The one `Authorization` in the raw headers of an ASGI scope; raises `not_authenticated` when there is none, or
+    `invalid_token` for several, one of which presents a token.
     """
     found = None
     for name, value in headers:
@@ -18,9 +17,19 @@ def token(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
             if found is not None:
                 raise _several(headers)
             found = value
-    if found is None or not (found.startswith(b"Bearer ") or _is_bearer(found)):
+    if found is None:
         raise failure("not_authenticated")
-    text = found[6:].strip(b" \t")
+    return found
+
+
+def token(value: bytes) -> bytes:
+    """The text of the Bearer token in this `Authorization`.
+
+    Raises `not_authenticated` when none is presented, `invalid_token` when what is presented can't be one.
+    """
+    if not _is_bearer(value):
+        raise failure("not_authenticated")
+    text = value[6:].strip(b" \t")
     if len(text) > MAX_TOKEN_BYTES:
         raise invalid_token("too long")
     return text

@@ -1,10 +1,8 @@
 """What is known of one request and its answer, from its first byte to its log line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from starlette.types import Scope
 
 from keyhouse.audit import Actor, Origin
 from keyhouse.gate.principal import Principal
@@ -14,18 +12,24 @@ if TYPE_CHECKING:
 
 # Where the ASGI scope holds it.
 SCOPE_KEY = "keyhouse"
+Headers = Sequence[tuple[bytes, bytes]]
+# Address and port, as an ASGI scope has them.
+Peer = tuple[str, int]
 
 
 @dataclass(slots=True, eq=False)
 class Exchange:
     """`cause` is why the request was refused; `key_ends_in` is how many seconds an API key has left.
 
-    Its id and the client are looked for when they are asked for: on a host's own routes hardly a request is.
+    Its id and the client are looked for when they are asked for: on a host's own routes hardly a request is. It holds
+    what they are found in and not the scope, in which it is itself: a circle keeps a whole request in memory until the
+    garbage collector comes, and the next one finds the processor's caches cold.
     """
 
     gate: "Gate"
-    scope: Scope
-    describe: Callable[[Scope], tuple[str, str | None]]
+    headers: Headers
+    peer: Peer | None
+    describe: Callable[[Headers, Peer | None], tuple[str, str | None]]
     principal: Principal | None = None
     cause: str | None = None
     key_ends_in: float | None = None
@@ -43,7 +47,7 @@ class Exchange:
 
     def _description(self) -> tuple[str, str | None]:
         if self._described is None:
-            self._described = self.describe(self.scope)
+            self._described = self.describe(self.headers, self.peer)
         return self._described
 
     def origin(self) -> Origin:

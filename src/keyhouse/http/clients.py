@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from starlette.types import Scope
+from keyhouse.gate.exchange import Headers, Peer
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -14,14 +14,14 @@ class Clients:
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
         self._trusted: Sequence[_Network] = [ipaddress.ip_network(item, strict=False) for item in trusted_proxies]
 
-    def address(self, scope: Scope) -> str | None:
+    def address(self, headers: Headers, client: Peer | None) -> str | None:
         """The nearest address that is no trusted proxy's; None when the server does not know the peer."""
-        peer = str(scope["client"][0]) if scope.get("client") else None
+        peer = str(client[0]) if client else None
         if not self._trusted or not self.is_trusted(peer):
             return peer
         hops: list[str] = [
             hop.strip()
-            for name, value in scope["headers"]
+            for name, value in headers
             if name == b"x-forwarded-for"
             for hop in value.decode("latin-1").split(",")
         ]

@@ -13,7 +13,7 @@ from keyhouse import logs
 from keyhouse.db.base import new_id
 from keyhouse.errors import Failure
 from keyhouse.gate import Exchange, Gate
-from keyhouse.gate.exchange import SCOPE_KEY
+from keyhouse.gate.exchange import SCOPE_KEY, Headers
 from keyhouse.http import envelope
 from keyhouse.http.clients import Clients
 from keyhouse.http.metrics import Metrics
@@ -52,7 +52,7 @@ class Edge:
         self.app = app
         self._own = conventions(app)
         self._gate = gate
-        self._clients = clients
+        self._describe = lambda headers, peer: (_request_id(headers), clients.address(headers, peer))
         self._metrics = metrics
         self._applies = applies
         self._tell: Callable[..., None] | None = None
@@ -60,14 +60,11 @@ class Edge:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "lifespan":
             return self.app(scope, receive, send)
-        exchange = Exchange(self._gate, scope, self._describe)
+        exchange = Exchange(self._gate, scope["headers"], scope.get("client"), self._describe)
         scope[SCOPE_KEY] = exchange
         if scope["type"] != "http" or not self._applies(scope["path"]):
             return self.app(scope, receive, send)
         return self._serve(scope, receive, send, exchange)
-
-    def _describe(self, scope: Scope) -> tuple[str, str | None]:
-        return _request_id(scope), self._clients.address(scope)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         began = time.perf_counter()
@@ -161,8 +158,8 @@ def _notice(exchange: Exchange) -> list[tuple[bytes, bytes]]:
     return [(b"x-api-key-expires", exchange.principal.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").encode())]
 
 
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
+def _request_id(headers: Headers) -> str:
+    for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value.decode())
     return new_id()
