@@ -301,6 +301,15 @@ def test_a_server_costs_hardly_more_than_what_it_is_made_of(tmp_path_factory: py
     assert _work(serve) < 3 * _work(load)
 
 
+def test_it_loads_nothing_that_draws_on_a_terminal() -> None:
+    program = [sys.executable, "-X", "importtime", "-m", "keyhouse.testing"]
+    told = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stderr
+    # A module that can't be had is told of as well, but then none of its parts is.
+    loaded = set(re.findall(r"^import time:.*\| +(\w+)\.\w+$", told, re.MULTILINE))
+    assert "structlog" in loaded
+    assert not {"rich", "pygments"} & loaded
+
+
 def test_it_says_that_it_is_gone(tmp_path: Path) -> None:
     with running(tmp_path) as server:
         started = re.search(r"server process \[(\d+)\]", server.log.read_text())

@@ -63,7 +63,7 @@ class Mint:
         self._sessions = Sessions(
             keyhouse.database, keyhouse.codec, keyhouse.settings, self._vocabulary, self._revocation
         )
-        self._admin = admin
+        self.admin = admin
         self._other = other
         self._kinds: Mapping[str, Callable[[], Awaitable[str]]] = {
             "valid": self._valid,
@@ -84,16 +84,16 @@ class Mint:
         return await self._kinds[kind]()
 
     async def _valid(self) -> str:
-        return await self._key(self._admin)
+        return await self._key(self.admin)
 
     async def _access(self) -> str:
         async with self._database.writing() as tx:
             now = await self._database.now(tx)
-            return (await self._sessions.begin(tx, self._admin.user_id, now, OPERATOR)).access_token
+            return (await self._sessions.begin(tx, self.admin.user_id, now, OPERATOR)).access_token
 
     async def _read_only(self) -> str:
         scopes = [scope for scope in self._vocabulary.resource if scope.endswith(_READ)]
-        return await self._key(self._admin, scopes)
+        return await self._key(self.admin, scopes)
 
     async def _other_company(self) -> str:
         return await self._key(self._other)
@@ -105,18 +105,18 @@ class Mint:
             claims = Claims(
                 iss=self._codec.issuer,
                 aud=self._codec.audience,
-                sub=self._admin.user_id,
+                sub=self.admin.user_id,
                 jti=new_id(),
                 iat=now - _DAY,
                 exp=now - _DAY + 3600,
                 token_use=TokenUse.API_KEY,
                 scope=" ".join(self._vocabulary.resource),
-                company_id=self._admin.company_id,
+                company_id=self.admin.company_id,
             )
             token = self._codec.encode(claims)
             key = ApiKey(
                 id=claims.jti,
-                company_id=self._admin.company_id,
+                company_id=self.admin.company_id,
                 created_by=claims.sub,
                 name="expired",
                 scopes=claims.scope,
@@ -132,7 +132,7 @@ class Mint:
     async def _revoked(self) -> str:
         token = await self._valid()
         key_id = self._codec.decode(token).jti
-        await self._revocation.die(deaths.api_key(self._admin.company_id, key_id, OPERATOR))
+        await self._revocation.die(deaths.api_key(self.admin.company_id, key_id, OPERATOR))
         return token
 
     async def _not_yet_valid(self) -> str:
