@@ -31,6 +31,8 @@ async def test_a_user_is_found_by_the_canonical_address_and_by_id(rooms: Rooms) 
         assert await users.by_id(tx, rooms.admin) is found
         assert await users.by_id(tx, new_id()) is None
         assert await users.locked(tx, new_id()) is None
+        assert await users.account(tx, "admin@example.com") == (found.id, found.password_hash, found.disabled_at)
+        assert await users.account(tx, "nobody@example.com") is None
 
 
 async def test_an_address_belongs_to_one_user(rooms: Rooms) -> None:

@@ -36,6 +36,7 @@ class Origin:
 
 
 OPERATOR = Origin(Actor("operator"))
+_NEW_EVENT = insert(table(AuditEvent))
 
 
 async def record(
@@ -56,7 +57,7 @@ async def record(
         for company_id in companies
     ]
     if rows:
-        await session.execute(insert(table(AuditEvent)), rows)
+        await session.execute(_NEW_EVENT, rows)
 
 
 async def list_events(

@@ -13,6 +13,9 @@ from keyhouse.db.base import new_id, table
 from keyhouse.directory.models import User
 
 REFRESH_PREFIX = "khr_"
+# Made once, for log-ins.
+_NEW_SESSION = insert(table(Session))
+_NEW_REFRESH_TOKEN = insert(table(RefreshToken))
 
 
 def new_refresh_token() -> str:
@@ -36,7 +39,7 @@ class Link:
 
 async def open_session(session: AsyncSession, *, user_id: str, at: int, expires_at: int) -> Session:
     row = {"id": new_id(), "user_id": user_id, "created_at": at, "expires_at": expires_at}
-    await session.execute(insert(table(Session)), row)
+    await session.execute(_NEW_SESSION, row)
     return Session(**row)
 
 
@@ -52,7 +55,7 @@ async def add_refresh_token(
         "uses": 0,
         "superseded": False,
     }
-    await session.execute(insert(table(RefreshToken)), row)
+    await session.execute(_NEW_REFRESH_TOKEN, row)
 
 
 async def link(session: AsyncSession, token: str) -> Link | None:

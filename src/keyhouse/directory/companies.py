@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from keyhouse.db.base import new_id
+from keyhouse.db.base import new_id, table
 from keyhouse.directory.models import Company, Membership
+
+# Made once, for log-ins.
+_MEMBERSHIPS = table(Membership).c
+_COMPANY_IDS = select(_MEMBERSHIPS.company_id).where(_MEMBERSHIPS.user_id == bindparam("user_id"))
 
 
 async def create(session: AsyncSession, *, name: str, at: int) -> Company:
@@ -44,7 +48,7 @@ async def memberships(session: AsyncSession, user_id: str) -> Sequence[tuple[Com
 
 
 async def company_ids(session: AsyncSession, user_id: str) -> Sequence[str]:
-    return (await session.scalars(select(Membership.company_id).where(Membership.user_id == user_id))).all()
+    return (await session.scalars(_COMPANY_IDS, {"user_id": user_id})).all()
 
 
 async def role(session: AsyncSession, company_id: str, user_id: str) -> str | None:

@@ -1,15 +1,31 @@
 """Users and their canonical e-mail addresses."""
 
 import unicodedata
+from typing import NamedTuple
 
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from keyhouse.db.base import new_id
+from keyhouse.db.base import new_id, table
 from keyhouse.directory.models import User
 
 MAX_EMAIL_CHARACTERS = 254
+
+
+class Account(NamedTuple):
+    """Of a user, what a log-in goes by."""
+
+    id: str
+    password_hash: str
+    disabled_at: int | None
+
+
+# Made once: a storm of log-ins would make them again and again, while guarded requests wait.
+_USERS = table(User).c
+_ACCOUNT = select(_USERS.id, _USERS.password_hash, _USERS.disabled_at)
+_BY_EMAIL = _ACCOUNT.where(_USERS.email == bindparam("email"))
+_LOCKED = _ACCOUNT.where(_USERS.id == bindparam("user_id")).with_for_update()
 
 
 def canonical_email(text: str) -> str:
@@ -43,10 +59,16 @@ async def by_id(session: AsyncSession, user_id: str) -> User | None:
     return await session.get(User, user_id)
 
 
-async def locked(session: AsyncSession, user_id: str) -> User | None:
-    """The user as of now, whom nobody else changes until the transaction ends."""
-    query = select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
-    return (await session.scalars(query)).one_or_none()
+async def account(session: AsyncSession, email: str) -> Account | None:
+    """Whose log-in it is. `email` is canonical."""
+    row = (await session.execute(_BY_EMAIL, {"email": email})).one_or_none()
+    return None if row is None else Account(*row)
+
+
+async def locked(session: AsyncSession, user_id: str) -> Account | None:
+    """The account as of now, which nobody else changes until the transaction ends."""
+    row = (await session.execute(_LOCKED, {"user_id": user_id})).one_or_none()
+    return None if row is None else Account(*row)
 
 
 async def set_password_hash(

@@ -6,8 +6,8 @@ from keyhouse.audit import Actor, Origin
 from keyhouse.credentials.sightings import Sightings
 from keyhouse.db import Database
 from keyhouse.directory import users
-from keyhouse.directory.models import User
 from keyhouse.directory.passwords import PasswordHashing
+from keyhouse.directory.users import Account
 from keyhouse.errors import failure, invalid_field, invalid_token
 from keyhouse.issuance.sessions import Sessions, TokenPair
 from keyhouse.issuance.throttle import Throttle
@@ -45,7 +45,7 @@ class LogIn:
         await self._throttle.log_in(origin.ip, email)
         for _ in range(_TRIES):
             async with self._database.reading() as tx:
-                user = await users.by_email(tx, email)
+                user = await users.account(tx, email)
             stored = None if user is None else user.password_hash
             right, replacement = await self._hashing.verify(password, stored)
             if user is None or not right or user.disabled_at is not None:
@@ -58,7 +58,7 @@ class LogIn:
                 return pair
         raise failure("authentication_failed", cause="changed meanwhile")
 
-    async def _begin(self, known: User, replacement: str | None, origin: Origin) -> TokenPair | None:
+    async def _begin(self, known: Account, replacement: str | None, origin: Origin) -> TokenPair | None:
         """A session of the user as known; None when they were disabled, or their hash changed, in the meantime."""
         async with self._database.writing() as tx:
             now = await self._database.now(tx)
