@@ -175,12 +175,13 @@ async def test_a_request_that_is_hung_up_gives_its_connection_back(rooms: Rooms,
     async with rooms.database.writing() as tx:
         await tx.execute(text("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE"))
         tasks = [asyncio.create_task(_load(view, "anything")) for _ in range(15)]
-        await asyncio.sleep(0.05)
+        pool = view._pool
+        assert pool is not None
+        await until(lambda: pool.get_size() == postgresql_view._POOL_SIZE)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    assert view._pool is not None
-    assert view._pool.get_size() == view._pool.get_idle_size()
+    assert pool.get_size() == pool.get_idle_size()
     assert not await _load(view, "anything")
 
 
@@ -229,6 +230,40 @@ async def test_it_does_not_open_without_a_database() -> None:
     with pytest.raises(Failure, match="freshness: ConnectionRefusedError"):
         await view.open()
     assert await _refused(view) == ("not open", pytest.approx(0, abs=0.2))
+
+
+async def test_it_opens_on_a_database_that_is_slow_at_first(
+    view: PostgresqlView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine is busy when all that runs on it starts, and a worker that gave up would have to be started again."""
+    await view.close()
+    connect, asked = asyncpg.connect, 0
+
+    async def slow_at_first(*arguments: Any, **options: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked < 3:
+            raise TimeoutError
+        return await connect(*arguments, **options)
+
+    monkeypatch.setattr(asyncpg, "connect", slow_at_first)
+    await view.open()
+    assert asked == 3
+    assert view.staleness() < view.bound
+
+
+async def test_it_does_not_open_on_a_database_that_stays_silent(
+    view: PostgresqlView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await view.close()
+
+    async def silent(*_: Any, **__: Any) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(postgresql_view, "_PATIENCE_AT_START", 0.2)
+    monkeypatch.setattr(asyncpg, "connect", silent)
+    with pytest.raises(Failure, match="freshness: TimeoutError"):
+        await view.open()
 
 
 async def test_it_does_not_open_on_a_database_that_was_never_migrated(postgres: Postgres) -> None:

@@ -31,7 +31,9 @@ async def test_a_user_is_found_by_the_canonical_address_and_by_id(rooms: Rooms) 
         assert await users.by_id(tx, rooms.admin) is found
         assert await users.by_id(tx, new_id()) is None
         assert await users.locked(tx, new_id()) is None
-        assert await users.account(tx, "admin@example.com") == (found.id, found.password_hash, found.disabled_at)
+        account = await users.account(tx, "admin@example.com")
+        assert account == users.Account(found.id, found.password_hash, found.disabled_at)
+        assert found.password_hash not in repr(account)
         assert await users.account(tx, "nobody@example.com") is None
 
 

@@ -24,6 +24,8 @@ _RETRY_PAUSE = 0.1
 # A database that was there a moment ago may be slow; one that was not is given up before the client's patience ends.
 _PATIENCE_WHEN_FRESH = 2.0
 _PATIENCE_WHEN_STALE = 0.2
+# All workers of a machine start at once, often beside the database itself.
+_PATIENCE_AT_START = 5.0
 _CONFIRMATION_TIMEOUT = 0.5
 _POOL_SIZE = 10
 # The driver calls it its own mistake when a connection is used that the server is just closing.
@@ -109,7 +111,9 @@ class PostgresqlView(View):
         )
         await self._pool
         try:
-            await self._confirm()
+            async with asyncio.timeout(_PATIENCE_AT_START):
+                while not await self._confirm_in_time():
+                    pass
         except _FAULTS as error:
             await self.close()
             raise unavailable(f"freshness: {type(error).__name__}") from error
@@ -168,6 +172,14 @@ class PostgresqlView(View):
             raise TimeoutError("suspended while asking")
         self.confirm(asked, head, deaths)
         self._time_offset = self.clock.database(head.database_time) - asked
+
+    async def _confirm_in_time(self) -> bool:
+        try:
+            await self._confirm()
+        except TimeoutError:
+            self._disconnect()
+            return False
+        return True
 
     def _wake(self, *_: object) -> None:
         self._woken.set()

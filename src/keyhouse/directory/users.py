@@ -1,7 +1,7 @@
 """Users and their canonical e-mail addresses."""
 
 import unicodedata
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import bindparam, select, update
@@ -13,11 +13,12 @@ from keyhouse.directory.models import User
 MAX_EMAIL_CHARACTERS = 254
 
 
-class Account(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Account:
     """Of a user, what a log-in goes by."""
 
     id: str
-    password_hash: str
+    password_hash: str = field(repr=False)
     disabled_at: int | None
 
 

@@ -19,6 +19,7 @@ import uvloop
 from keyhouse import logs
 from keyhouse.app import create_app
 from keyhouse.db import migrations
+from keyhouse.directory import argon2id
 from keyhouse.settings import Settings
 from keyhouse.testing.mint import Mint, settle
 
@@ -44,7 +45,8 @@ async def _serve(say: Callable[[dict[str, Any]], None]) -> None:
     )
     keyhouse = app.state.keyhouse
     await migrations.upgrade(keyhouse.database)
-    # At once, since hashes don't wait for each other.
+    # The backend is loaded at its first use, which may not be two at once; hashes don't wait for each other.
+    argon2id.CONTEXT.handler().get_backend()
     mint = Mint(
         keyhouse,
         *await asyncio.gather(
