@@ -180,6 +180,42 @@ async def test_two_tabs_agree(visitor: Visitor) -> None:
     await expect(other.get_by_role("row", name="made in the first")).to_be_visible()
 
 
+async def test_a_menu_outlives_its_list_and_not_its_key(visitor: Visitor) -> None:
+    """The list is shown anew when another tab changed it, amid whatever is done with the keyboard in this one."""
+    world = visitor.site.world
+    for name in ("goes", "stays"):
+        await world.new_key(name=name)
+    await visitor.sign_in()
+    page = visitor.page
+    other = await visitor.context.new_page()
+    visitor.listen(other)
+    await other.goto(visitor.site.url)
+
+    async def delete(name: str) -> None:
+        await other.get_by_role("button", name=f"Actions for {name}").click()
+        await other.get_by_role("menuitem", name="Delete").click()
+        await other.get_by_role("button", name="Delete key").click()
+
+    menu = page.get_by_role("menuitem", name="Rename")
+    opener = page.get_by_role("button", name="Actions for stays")
+    await opener.focus()
+    await page.keyboard.press("Enter")
+    await expect(menu).to_be_focused()
+    await delete("goes")
+    await expect(page.get_by_role("row", name="goes")).to_have_count(0)
+    await expect(menu).to_be_focused()
+    await expect(opener).to_have_attribute("aria-expanded", "true")
+    await page.keyboard.press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(opener).to_be_focused()
+
+    await page.keyboard.press("Enter")
+    await expect(menu).to_be_focused()
+    await delete("stays")
+    await expect(menu).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1, name="API Keys")).to_be_focused()
+
+
 async def test_another_company_shows_its_own_keys(visitor: Visitor) -> None:
     world = visitor.site.world
     other = await world.new_company("Initech")

@@ -6,7 +6,7 @@ import { copies } from "./clipboard.js";
 import { openCreateKey } from "./create-key.js";
 import { make, named, stamp } from "./dom.js";
 import { keyRow } from "./key-row.js";
-import { closeMenu, isOpen, openMenu } from "./menu.js";
+import { closeMenu, handOver, isOpen, openMenu } from "./menu.js";
 import { notify } from "./notices.js";
 import { pagedList } from "./paged-list.js";
 import { isFarewell, sentence } from "./problems.js";
@@ -41,7 +41,9 @@ export function showApiKeys(container, context) {
     table: "keys-table",
     row: (key, keys) => {
       const row = keyRow(key, { ...context, keys, showCreator: isAdmin, deleting: deleting.has(key.id), me: user });
-      row.querySelector("[data-part=more]").onclick = (event) => openActions(event.currentTarget, key);
+      const more = row.querySelector("[data-part=more]");
+      more.onclick = () => openActions(more, key);
+      if (isOpen(view.list.querySelector(`[data-key="${CSS.escape(key.id)}"] [data-part=more]`))) handOver(more);
       if (key.id === fresh) row.classList.add("new");
       return row;
     },

@@ -38,15 +38,27 @@ export function closeMenu() {
   if (menu.matches(":popover-open")) menu.hidePopover();
 }
 
+/** The open menu is this button's from now on: it takes the place of the one that opened it. */
+export function handOver(button) {
+  opener = button;
+  button.setAttribute("aria-expanded", "true");
+}
+
+/** Closes the menu when its button is gone; returns whether the focus was in it. */
+export function closeOrphan() {
+  if (!isOpen() || opener.isConnected) return false;
+  const focused = menu.contains(document.activeElement);
+  closeMenu();
+  return focused;
+}
+
 function makeItem({ label, hint, grave = false, disabled = false, choose }) {
   const item = make("button", { type: "button", role: "menuitem", tabIndex: -1, className: grave ? "grave" : "" }, label);
   if (hint) item.append(make("small", { textContent: hint }));
   if (disabled) item.setAttribute("aria-disabled", "true");
   item.addEventListener("click", () => {
     if (disabled) return;
-    const from = opener;
     closeMenu();
-    from.focus();
     choose();
   });
   return item;
@@ -71,17 +83,18 @@ menu.addEventListener("keydown", (event) => {
     items.at(to % items.length).focus();
   } else if (event.key === "Tab") {
     // From the menu the focus goes on from its button.
-    const from = opener;
     closeMenu();
-    from.focus();
   }
 });
 
 menu.addEventListener("beforetoggle", (event) => {
   if (event.newState !== "closed" || opener === null) return;
-  opener.setAttribute("aria-expanded", "false");
-  opener.dispatchEvent(new Event("menuclosed"));
+  const from = opener;
   opener = null;
+  from.setAttribute("aria-expanded", "false");
+  from.dispatchEvent(new Event("menuclosed"));
+  // The browser would give it back to the button that opened the menu, which may be another one and gone.
+  if (menu.contains(document.activeElement)) from.focus();
 });
 
 for (const event of ["scroll", "resize"]) {

@@ -2,6 +2,7 @@
 
 import { PAGE_SIZE } from "./api.js";
 import { make, stamp } from "./dom.js";
+import { closeOrphan } from "./menu.js";
 import { explain, isFarewell, problemPanel } from "./problems.js";
 import { refreshTimes } from "./times.js";
 
@@ -43,6 +44,7 @@ export function pagedList({ list, pager, newer, older, range, heading, banner, l
     newer.disabled = cursors.length === 1;
     older.disabled = page.next_cursor === null;
     pager.hidden = newer.disabled && older.disabled;
+    if (closeOrphan()) heading.focus();
     if (focused) (list.querySelector(`[data-key="${CSS.escape(focused)}"] button:not(:disabled)`) ?? heading).focus();
   }
 
