@@ -128,6 +128,19 @@ def test_who_is_interrupted_before_the_answer_leaves_it_to_nobody(monkeypatch: p
     first.end()
 
 
+def test_two_questions_that_arrive_at_once_are_both_answered() -> None:
+    stored = hashers.ask("hash", GOOD)
+    first = _idle()
+    for name in ("one", "two"):
+        first._requests.write(json.dumps([name, "verify", GOOD, stored]).encode() + b"\n")
+    first._requests.flush()
+    killed = threading.Timer(5, first._process.kill)
+    killed.start()
+    answers = [json.loads(first._answers.readline() or "null") for _ in range(2)]
+    killed.cancel()
+    assert answers == [["one", [True, None]], ["two", [True, None]]]
+
+
 def test_one_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = hashers.ask("hash", GOOD)
     first = _idle()
@@ -211,7 +224,7 @@ def test_it_ends_when_nothing_is_asked_for_long(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(argon2id, "_PATIENCE", 0)
     answers = io.StringIO()
     receiving, sending = os.pipe()
-    with os.fdopen(receiving) as requests, os.fdopen(sending, "w") as silent:
+    with os.fdopen(receiving, "rb", buffering=0) as requests, os.fdopen(sending, "w") as silent:
         argon2id.serve(requests, answers)
         assert answers.getvalue() == ""
         print(json.dumps([NAME, "verify", GOOD, "stored"]), file=silent, flush=True)

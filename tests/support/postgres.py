@@ -13,6 +13,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _BIN = "pginstall/bin"
+# A database of a test is three hundred files: ten times as fast to make in memory, where there is enough.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - only a folder with a random name is made in it
+_MEMORY_NEEDED = 2 << 30
 
 
 def _installation() -> Path:
@@ -32,9 +35,9 @@ def free_port() -> int:
 class Postgres:
     """One server. `stop`, `kill`, `pause` and `start` are for the tests of faults."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, data: Path) -> None:
         self.folder = folder
-        self.data = folder / "data"
+        self.data = data
         self.port = free_port()
         self._user = _unprivileged()
         self._bin = _installation() / _BIN
@@ -50,12 +53,13 @@ class Postgres:
                 shutil.copytree(part, self.folder / part.name, symlinks=True)
             self._bin = self.folder / source.name / _BIN
             shutil.chown(self.folder, self._user)
+            shutil.chown(self.data, self._user)
         self._run("initdb", "-D", str(self.data), "-U", "keyhouse", "--auth=trust", "-E", "UTF8", "--locale=C")
         with (self.data / "postgresql.conf").open("a") as conf:
             # Tests lose nothing in a power cut; a killed server still recovers from its log.
             conf.write(
                 f"listen_addresses='127.0.0.1'\nport={self.port}\nunix_socket_directories=''\n"
-                "fsync=off\nmax_connections=300\nshared_buffers=64MB\nlog_min_messages=panic\n"
+                "fsync=off\nmax_connections=300\nshared_buffers=64MB\nmax_wal_size=256MB\nlog_min_messages=panic\n"
             )
 
     def start(self) -> None:
@@ -105,14 +109,23 @@ def _unprivileged() -> str | None:
     return pwd.getpwnam("nobody").pw_name
 
 
+def _memory() -> Path | None:
+    enough = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free >= _MEMORY_NEEDED
+    return _MEMORY if enough else None
+
+
+@contextmanager
+def _folder(parent: Path | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="keyhouse-pg-", dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
     """A fresh server in a folder of its own, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="keyhouse-pg-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder)
-        path.chmod(0o755)
-        server = Postgres(path / "server")
-        server.folder.mkdir()
+    with _folder(None) as folder, _folder(_memory()) as data:
+        folder.chmod(0o755)
+        server = Postgres(folder, data)
         server.create()
         server.start()
         try:

@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 from functools import cache
-from typing import Literal, TextIO
+from typing import IO, Literal, TextIO
 
 from passlib.context import CryptContext
 from passlib.exc import UnknownHashError
@@ -60,9 +60,9 @@ def answer(kind: Literal["verify", "hash"], password: str, stored: str | None = 
         return None
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
+def serve(requests: IO[bytes], answers: TextIO) -> None:
     """Answers lists of a name and the arguments of `answer` with lists of that name and the answer, one a line, until
-    there are no more or none for long.
+    there are no more or none for long. `requests` may buffer nothing: what it held back would be waited for.
     """
     # Now: else it is the first unknown user who waits for it.
     nobody()
@@ -88,4 +88,4 @@ def step_back() -> None:
 
 if __name__ == "__main__":
     step_back()
-    serve(sys.stdin, sys.stdout)
+    serve(os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False), sys.stdout)
