@@ -109,7 +109,7 @@ class _Lines:
         if not lines:
             return
         try:
-            self._write("".join(f"{line}\n" for line in lines))
+            self._write("\n".join(lines) + "\n")
             self._flush()
         except (OSError, ValueError):
             pass
@@ -156,13 +156,13 @@ def _request(lines: _Lines, request_id: str, ms: float, *alike: Any) -> None:
         return
     # A request's id has nothing in it that JSON would write in another way.
     head = f'{{"timestamp":"{_now()}","level":"info","event":"request","request_id":"{request_id}"'
-    lines.info(without_tokens(f'{head},{_alike(*alike)},"ms":{ms}}}'))
+    lines.info(f'{without_tokens(head)},{_alike(*alike)},"ms":{ms}}}')
 
 
 @lru_cache(maxsize=1024)
 def _alike(*fields: Any) -> str:
     """What requests with the same credential have alike, as the inside of a JSON object."""
-    return _encode(dict(zip(REQUEST_FIELDS, fields, strict=True)))[1:-1]
+    return without_tokens(_encode(dict(zip(REQUEST_FIELDS, fields, strict=True)))[1:-1])
 
 
 def _line(render: Render, level: str, event: Event) -> str:
@@ -223,14 +223,16 @@ def _explain(event: Event) -> None:
         event["exception"] = "".join(traceback.format_exception(error)).rstrip()
 
 
-_second = (0, "")
+@lru_cache(maxsize=1)
+def _second(since_1970: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(since_1970))
+
+
+@lru_cache(maxsize=1)
+def _millisecond(since_1970: int) -> str:
+    return f"{_second(since_1970 // 1000)}.{since_1970 % 1000:03d}Z"
 
 
 def _now() -> str:
-    """RFC 3339 in UTC, to the millisecond. All but that is the same for a second, and is kept for it."""
-    global _second  # noqa: PLW0603 - one clock for one process
-    now = time.time()
-    whole = int(now)
-    if whole != _second[0]:
-        _second = (whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)))
-    return f"{_second[1]}.{int((now - whole) * 1000):03d}Z"
+    """RFC 3339 in UTC, to the millisecond, for which it is kept: many requests end in one."""
+    return _millisecond(int(time.time() * 1000))

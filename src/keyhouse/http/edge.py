@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import lru_cache
 from traceback import format_exception
 
 import structlog
@@ -77,7 +79,10 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *own, *_notice(exchange)]
+                ends_in, who = exchange.key_ends_in, exchange.principal
+                if ends_in is not None and ends_in <= _NOTICE and who is not None:
+                    own.append(_notice(who.expires_at))
+                message["headers"] = [*message.get("headers", ()), *own]
             await send(message)
 
         try:
@@ -151,11 +156,10 @@ async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) 
     await envelope.answer(failed)(scope, receive, send)
 
 
-def _notice(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+@lru_cache(maxsize=1024)
+def _notice(ends: datetime) -> tuple[bytes, bytes]:
     """Tells a client in time that its key ends; nobody else reads its expiry again."""
-    if exchange.key_ends_in is None or exchange.key_ends_in > _NOTICE or exchange.principal is None:
-        return []
-    return [(b"x-api-key-expires", exchange.principal.expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").encode())]
+    return b"x-api-key-expires", ends.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
 
 
 def _request_id(headers: Headers) -> str:

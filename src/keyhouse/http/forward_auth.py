@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keyhouse.db.base import ID_PATTERN
 from keyhouse.errors import Failure, permission_denied
-from keyhouse.gate import Exchange, Principal
-from keyhouse.gate.exchange import SCOPE_KEY
+from keyhouse.gate import Exchange
+from keyhouse.gate.exchange import SCOPE_KEY, Headers
 from keyhouse.http.clients import Clients
 
 PATH = "/api/v1/auth/verify/"
@@ -30,7 +30,8 @@ _DOCUMENTED = {
     "X-Auth-Credential": "The id of the API key or session",
     "X-Auth-Scopes": "Its scopes, space-separated",
 }
-_RAW = {name: name.lower().encode() for name in _DOCUMENTED}
+_RAW = tuple(name.lower().encode() for name in _DOCUMENTED)
+_CAPACITY = 1024
 ANSWERS: dict[int | str, dict[str, Any]] = {
     204: {
         "description": "The request may pass",
@@ -45,28 +46,20 @@ class ForwardAuth:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    async def headers(self, scope: Scope) -> dict[str, str]:
+    async def headers(self, scope: Scope) -> Headers:
         """`X-Auth-*` of the principal. Raises what the guard raises, but for a company that is not the principal's
         `permission_denied`: proxies know no other refusal.
         """
-        who = await self._admit(scope)
-        return {
-            "X-Auth-User": who.user_id,
-            "X-Auth-Company": who.company_id or "",
-            "X-Auth-Credential": who.credential_id,
-            "X-Auth-Scopes": _listed(who.scopes),
-        }
-
-    async def _admit(self, scope: Scope) -> Principal:
         exchange: Exchange = scope[SCOPE_KEY]
         query = scope["query_string"]
-        company_id, scopes = self._asked(scope, query) if query else (None, [])
+        company_id, scopes = self._asked(scope, query) if query else (None, ())
         try:
-            return await exchange.gate.admit(exchange, scope["headers"], company_id, scopes)
+            who = await exchange.gate.admit(exchange, scope["headers"], company_id, scopes)
         except Failure as failed:
             if failed.status == _NOT_FOUND:
                 raise permission_denied(cause="company") from None
             raise
+        return _told(who.user_id, who.company_id, who.credential_id, who.scopes)
 
     def _asked(self, scope: Scope, query: bytes) -> tuple[str | None, list[str]]:
         """The company and the scopes that the proxy asks for; what can't be read as one company is none: ''."""
@@ -112,12 +105,17 @@ class VerifyFirst:
     async def _answer(self, scope: Scope, send: Send) -> None:
         scope["route"] = _ROUTE
         headers = await self._verify.headers(scope)
-        raw = [(_RAW[name], value.encode()) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": 204, "headers": raw})
+        await send({"type": "http.response.start", "status": 204, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=_CAPACITY)
+def _told(user_id: str, company_id: str | None, credential_id: str, scopes: frozenset[str]) -> Headers:
+    values = (user_id, company_id or "", credential_id, _listed(scopes))
+    return tuple((name, value.encode()) for name, value in zip(_RAW, values, strict=True))
+
+
+@lru_cache(maxsize=_CAPACITY)
 def _listed(scopes: frozenset[str]) -> str:
     return " ".join(sorted(scopes))
 

@@ -65,6 +65,7 @@ def router(introspection: Introspection, verify: ForwardAuth) -> APIRouter:
         scope: Annotated[list[str] | None, Query(description="Scopes that are needed")] = None,  # noqa: ARG001 - as above
     ) -> Response:
         """Forward auth: may this request pass, and whose is it."""
-        return Response(status_code=204, headers=await verify.headers(request.scope))
+        headers = await verify.headers(request.scope)
+        return Response(status_code=204, headers={name.decode(): value.decode() for name, value in headers})
 
     return routes
