@@ -223,7 +223,7 @@ def entrance(app: FastAPI) -> ASGIApp:
             await app(scope, receive, send)
             return
         scope["app"] = app
-        await layer(scope, receive, send)
+        await layer.enter(scope, receive, send)
 
     return enter
 

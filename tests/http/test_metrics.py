@@ -24,22 +24,22 @@ def exported(metrics: Metrics) -> str:
 
 def test_each_is_counted_once_however_often_it_is_taken_over(metrics: Metrics) -> None:
     for _ in range(3):
-        metrics.request("GET", "/datasets/", 200)
-        metrics.verdict("accepted")
+        metrics.request("GET", "/datasets/", 200, "accepted")
+        metrics.request("GET", "/datasets/", 200, None)
         metrics.refresh()
     text = metrics.text().decode()
-    assert f"{_ASKED} 3.0" in text
+    assert f"{_ASKED} 6.0" in text
     assert 'keyhouse_verdicts_total{cause="accepted"} 3.0' in text
 
 
 async def test_what_came_after_the_last_time_is_taken_over_at_the_end(metrics: Metrics) -> None:
     metrics.open()
-    metrics.request("GET", "/datasets/", 200)
+    metrics.request("GET", "/datasets/", 200, None)
     await metrics.close()
     assert f"{_ASKED} 1.0" in exported(metrics)
 
 
 @pytest.mark.parametrize("method", ["BREW", "get", "\u2028"])
 def test_a_method_that_somebody_made_up_is_no_label(metrics: Metrics, method: str) -> None:
-    metrics.request(method, "/datasets/", 405)
+    metrics.request(method, "/datasets/", 405, None)
     assert 'method="other"' in metrics.text().decode()

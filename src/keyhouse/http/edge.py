@@ -97,17 +97,14 @@ class Edge:
     def _close(self, scope: Scope, exchange: Exchange, method: str, status: int, seconds: float) -> None:
         route = str(getattr(scope.get("route"), "path", ""))
         who = exchange.principal
-        self._metrics.request(method, route, status)
-        if exchange.cause is not None:
-            self._metrics.verdict(exchange.cause)
-        elif who is not None:
-            self._metrics.verdict("accepted")
+        verdict = exchange.cause or (None if who is None else "accepted")
+        self._metrics.request(method, route, status, verdict)
         if self._tell is None:
             self._tell = logs.of_requests(log)
         # In the order of logs.REQUEST_FIELDS.
         self._tell(
             exchange.request_id,
-            round(seconds * 1000, 2),
+            int(seconds * 100_000) / 100,
             method,
             route,
             status,

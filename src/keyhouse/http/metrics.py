@@ -43,21 +43,16 @@ class Metrics:
         self._queue = self._gauge("keyhouse_password_queue", "Passwords being hashed or waiting for it")
         self._connections = self._gauge("keyhouse_database_connections_in_use", "Connections out of the pool")
         # Taken over once a second: the library takes a lock for each, and writes to a file where workers share one.
-        self._answered: Tally[tuple[str, str, int]] = Tally()
-        self._decided: Tally[str] = Tally()
+        self._answered: Tally[tuple[str, str, int, str | None]] = Tally()
         self._told = (0, 0)
         self._task: asyncio.Task[None] | None = None
 
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(name, text, registry=self._registry, multiprocess_mode="liveall")
 
-    def request(self, method: str, route: str, status: int) -> None:
-        """A request was answered."""
-        self._answered[method if method in _METHODS else "other", route, status] += 1
-
-    def verdict(self, cause: str) -> None:
-        """The guard let somebody in (`accepted`), or a request was refused for this cause."""
-        self._decided[cause] += 1
+    def request(self, method: str, route: str, status: int, verdict: str | None) -> None:
+        """A request was answered. The verdict is that the guard let somebody in (`accepted`), or why it was refused."""
+        self._answered[method if method in _METHODS else "other", route, status, verdict] += 1
 
     def revocation_waited(self, seconds: float) -> None:
         """An answer that says "dead" was kept back for so long."""
@@ -66,11 +61,10 @@ class Metrics:
     def refresh(self) -> None:
         """Takes down what stands now."""
         answered, self._answered = self._answered, Tally()
-        for labels, times in answered.items():
+        for (*labels, verdict), times in answered.items():
             self._requests.labels(*labels).inc(times)
-        decided, self._decided = self._decided, Tally()
-        for cause, times in decided.items():
-            self._verdicts.labels(cause).inc(times)
+            if verdict is not None:
+                self._verdicts.labels(verdict).inc(times)
         hits, misses = self._view.hits, self._view.misses
         self._hits.inc(hits - self._told[0])
         self._misses.inc(misses - self._told[1])

@@ -5,7 +5,7 @@ So the raw path, the query, the Host and the User-Agent are left out, and a span
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -53,9 +53,15 @@ class Spans:
     # A coroutine, though the next layers are none where they only hand on, since each costs every request: what others
     # put around this one may take anything else for ASGI 2.
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.enter(scope, receive, send)
+
+    def enter(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """The same for whoever knows that it is ASGI 3, without a coroutine more."""
         if TRACING not in sys.modules or scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._observed(scope, receive, send)
+
+    async def _observed(self, scope: Scope, receive: Receive, send: Send) -> None:
         around = trace.get_current_span()
         if around.get_span_context().is_valid:
             await self.app(scope, receive, _telling(around, scope, send, _clean if self.own else _leave))

@@ -24,7 +24,7 @@ def _leak() -> None:
         written = str(scope["headers"])
         sys.stderr.write(written + "\n")
         trace.get_current_span().set_attribute("headers", written)
-        self._metrics.verdict(written)
+        self._metrics.request("GET", "", 200, written)
         close(self, scope, *rest)
 
     Edge._close = leaky  # type: ignore[method-assign]
