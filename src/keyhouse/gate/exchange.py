@@ -38,14 +38,15 @@ class Exchange:
     @property
     def request_id(self) -> str:
         """The client's name for the request, if it has a good one, else ours."""
-        return self._description()[0]
+        return self.described()[0]
 
     @property
     def client(self) -> str | None:
         """The caller's address as far as it is believed."""
-        return self._description()[1]
+        return self.described()[1]
 
-    def _description(self) -> tuple[str, str | None]:
+    def described(self) -> tuple[str, str | None]:
+        """Its `request_id` and its `client`."""
         if self._described is None:
             self._described = self.describe(self.headers, self.peer)
         return self._described

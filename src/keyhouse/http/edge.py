@@ -71,7 +71,7 @@ class Edge:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         began = time.perf_counter()
         method, status = scope["method"], 0
-        own = [(b"x-request-id", exchange.request_id.encode())]
+        own = [(b"x-request-id", exchange.described()[0].encode())]
         if scope["path"].startswith(API):
             own.append(_NO_STORE)
 
@@ -101,9 +101,10 @@ class Edge:
         self._metrics.request(method, route, status, verdict)
         if self._tell is None:
             self._tell = logs.of_requests(log)
+        request_id, client = exchange.described()
         # In the order of logs.REQUEST_FIELDS.
         self._tell(
-            exchange.request_id,
+            request_id,
             int(seconds * 100_000) / 100,
             method,
             route,
@@ -111,7 +112,7 @@ class Edge:
             None if who is None else who.user_id,
             None if who is None else who.credential_id,
             exchange.cause,
-            exchange.client,
+            client,
         )
 
 
