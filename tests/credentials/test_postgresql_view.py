@@ -260,7 +260,7 @@ async def test_it_does_not_open_on_a_database_that_stays_silent(
     async def silent(*_: Any, **__: Any) -> None:
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(postgresql_view, "_PATIENCE_AT_START", 0.2)
+    monkeypatch.setattr(postgresql_view, "_CONFIRMATION_TIMEOUT", 0.02)
     monkeypatch.setattr(asyncpg, "connect", silent)
     with pytest.raises(Failure, match="freshness: TimeoutError"):
         await view.open()

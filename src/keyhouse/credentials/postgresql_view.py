@@ -24,9 +24,9 @@ _RETRY_PAUSE = 0.1
 # A database that was there a moment ago may be slow; one that was not is given up before the client's patience ends.
 _PATIENCE_WHEN_FRESH = 2.0
 _PATIENCE_WHEN_STALE = 0.2
-# All workers of a machine start at once, often beside the database itself.
-_PATIENCE_AT_START = 5.0
 _CONFIRMATION_TIMEOUT = 0.5
+# All workers of a machine start at once, often beside the database itself.
+_TRIES_AT_START = 10
 _POOL_SIZE = 10
 # The driver calls it its own mistake when a connection is used that the server is just closing.
 _FAULTS = (
@@ -111,9 +111,7 @@ class PostgresqlView(View):
         )
         await self._pool
         try:
-            async with asyncio.timeout(_PATIENCE_AT_START):
-                while not await self._confirm_in_time():
-                    pass
+            await self._confirm_at_last()
         except _FAULTS as error:
             await self.close()
             raise unavailable(f"freshness: {type(error).__name__}") from error
@@ -173,13 +171,18 @@ class PostgresqlView(View):
         self.confirm(asked, head, deaths)
         self._time_offset = self.clock.database(head.database_time) - asked
 
-    async def _confirm_in_time(self) -> bool:
-        try:
-            await self._confirm()
-        except TimeoutError:
-            self._disconnect()
-            return False
-        return True
+    async def _confirm_at_last(self) -> None:
+        tries_left = _TRIES_AT_START
+        while True:
+            try:
+                await self._confirm()
+            except TimeoutError:
+                self._disconnect()
+                tries_left -= 1
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def _wake(self, *_: object) -> None:
         self._woken.set()
