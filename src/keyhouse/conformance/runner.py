@@ -90,6 +90,7 @@ class _Suite:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in items:
+            # The report says so: they wait a minute, or nobody of this address may log in for one after them.
             if not self._slow and item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="takes a minute: ask for it with --slow"))
 

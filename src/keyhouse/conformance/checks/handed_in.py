@@ -55,6 +55,7 @@ def check_revoke_of_an_access_token(api: Api) -> None:
 @pytest.fixture(scope="module")
 def inspector(api: Api, is_admin: bool) -> Key:
     """An API key that may introspect others."""
+    # The contract gives `tokens:introspect` to admins alone: a member's run says what it could not see.
     if not is_admin:
         pytest.skip("the user is a member: it takes an admin to make a key with tokens:introspect")
     return api.new_key(scopes=["tokens:introspect"])

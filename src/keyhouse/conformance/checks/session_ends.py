@@ -54,7 +54,8 @@ def check_password_ends_other_sessions(api: Api, access: str) -> None:
     other = api.session()
     body = {"current_password": api.target.password, "new_password": api.target.password}
     answer = api.patiently(lambda: api.send("POST", f"{AUTH}/password/", token=access, json=body))
-    if answer.status == 400:
+    # Only what the contract says of a password too weak for a new one; any other refusal fails below.
+    if answer.status == 400 and [entry["attr"] for entry in expect.envelope(answer, 400)] == ["new_password"]:
         pytest.skip("the password that was given may not be set anew, and no other shall be")
     expect.status(answer, 204)
     expect.status(api.send("GET", f"{AUTH}/me/", token=access), 200)
